@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What the compiler has to know of the host, as values: links with their addresses, ports the host's sockets use.
+ * Collected by netlink.c and hostports.c; made by hand in unit tests. Pure data. */
+#ifndef GL_FACTS_H
+#define GL_FACTS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gl_link_addr {
+	uint32_t addr_be, mask_be;
+};
+
+struct gl_link {
+	char name[IFNAMSIZ];
+	char kind[16]; /* IFLA_INFO_KIND: "tun", "veth", "bridge"; "" for hardware */
+	uint32_t ifindex;
+	uint32_t mtu;
+	uint8_t mac[6];
+	bool up;
+	bool rxvlan; /* the device takes VLAN tags out of received frames before XDP sees them */
+	struct gl_link_addr *addrs; /* IPv4 */
+	size_t addr_count;
+};
+
+struct gl_facts {
+	struct gl_link *links;
+	size_t link_count;
+};
+
+const struct gl_link *gl_facts_find(const struct gl_facts *facts, const char *name); /* NULL: no such link */
+void gl_facts_clear(struct gl_facts *facts);
+
+#endif

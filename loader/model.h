@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The definition as values: what the parser fills, the validator checks and the compiler reads. Pure data.
+ * Everything is owned by the definition and freed with it. Arrays are pointer + count; strings are never NULL unless
+ * said so. Neighbours: diag.h (errors), parse.c, validate.c, compile.c. */
+#ifndef GL_MODEL_H
+#define GL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maps/abi.h"
+
+/* Where in the definition something stands; line and col begin at 1. */
+struct gl_loc {
+	const char *file;
+	unsigned line, col;
+};
+
+struct gl_string {
+	char *s;
+	struct gl_loc loc;
+};
+
+/* An address, or a prefix of `len` bits. IPv4 occupies bytes[0..3], network order. */
+struct gl_prefix {
+	uint8_t family; /* AF_INET or AF_INET6 */
+	uint8_t len;
+	uint8_t bytes[16];
+	struct gl_loc loc;
+};
+
+/* first..last, both included, same family. */
+struct gl_range {
+	struct gl_prefix first, last;
+};
+
+enum gl_xdp_wish { GL_XDP_AUTO = 0, GL_XDP_NATIVE, GL_XDP_GENERIC, GL_XDP_OFF };
+
+struct gl_uplink {
+	struct gl_string name;
+	struct gl_string interface;
+	enum gl_xdp_wish xdp;
+	struct gl_loc loc;
+};
+
+struct gl_network {
+	struct gl_string name;
+	enum gl_mode mode;
+	struct gl_string uplink; /* s is NULL when absent */
+	struct gl_prefix *subnets;
+	size_t subnet_count;
+	struct gl_prefix *gateways; /* as given; gl_network_gateway() fills the default in */
+	size_t gateway_count;
+	struct gl_range *nat_addresses;
+	size_t nat_address_count;
+	bool nat_ports_given;
+	uint16_t nat_port_min, nat_port_max;
+	struct gl_loc nat_loc; /* line 0 when `nat:` is absent */
+	uint16_t vlan; /* 0: none */
+	struct gl_loc vlan_loc;
+	bool broadcast; /* default true */
+	enum gl_open open_to; /* default GL_OPEN_NETWORK */
+	struct gl_loc open_to_loc;
+	struct gl_loc loc;
+};
+
+struct gl_interface {
+	struct gl_string tap;
+	uint8_t mac[6];
+	struct gl_loc mac_loc;
+	struct gl_string network;
+	struct gl_prefix *addresses; /* single addresses: len 32 or 128 */
+	size_t address_count;
+	struct gl_prefix *allowed_address_pairs;
+	size_t allowed_count;
+	struct gl_prefix *floating_ips;
+	size_t floating_count;
+	enum gl_xdp_wish xdp;
+	struct gl_loc loc;
+};
+
+struct gl_port_forward {
+	uint8_t proto; /* IPPROTO_* */
+	struct gl_prefix address;
+	uint16_t port, to;
+	struct gl_string interface; /* s is NULL: the guest's first */
+	struct gl_loc loc;
+};
+
+struct gl_guest {
+	struct gl_string name;
+	struct gl_interface *interfaces;
+	size_t interface_count;
+	struct gl_port_forward *forwards;
+	size_t forward_count;
+	struct gl_loc loc;
+};
+
+struct gl_tenant {
+	struct gl_string name;
+	uint32_t max_flows; /* GL_FLOWS_DEFAULT when absent */
+	struct gl_network *networks;
+	size_t network_count;
+	struct gl_guest *guests;
+	size_t guest_count;
+	struct gl_loc loc;
+};
+
+struct gl_definition {
+	struct gl_uplink *uplinks;
+	size_t uplink_count;
+	struct gl_tenant *tenants;
+	size_t tenant_count;
+	void *arena; /* owns all of the above; model.c */
+};
+
+struct gl_diag; /* diag.h */
+
+/* parse.c: adds one YAML or JSON text (`file` is the name for messages) to `def`. Syntax, unknown keys and types are
+ * reported to `diag`, all of them; 0, -EINVAL when anything was reported, -ENOMEM. */
+int gl_definition_new(struct gl_definition **ret);
+int gl_parse(struct gl_definition *def, const char *file, const char *text, size_t len, struct gl_diag *diag);
+
+/* validate.c: everything that needs more than one key: names, ranges, overlaps. 0, -EINVAL or -ENOMEM. */
+int gl_validate(const struct gl_definition *def, struct gl_diag *diag);
+
+/* model.c */
+void gl_definition_free(struct gl_definition *def); /* NULL is fine */
+const struct gl_uplink *gl_find_uplink(const struct gl_definition *def, const char *name);
+const struct gl_network *gl_find_network(const struct gl_tenant *tenant, const char *name);
+/* The gateway of subnet i: the one given that lies in it, or the first host address. */
+struct gl_prefix gl_network_gateway(const struct gl_network *network, size_t i);
+/* The gateway's MAC of a network: locally administered, a hash of tenant and network name, so that it is one and the
+ * same over any number of applies, reboots and hosts. */
+void gl_gateway_mac(const char *tenant, const char *network, uint8_t mac[6]);
+bool gl_prefix_contains(const struct gl_prefix *outer, const struct gl_prefix *inner);
+/* "10.0.0.1" for a whole address, "10.0.0.0/24" otherwise; needs 50 bytes. */
+char *gl_prefix_format(const struct gl_prefix *p, char *buf);
+/* The definition as one canonical JSON document that gl_parse() reads back to the same definition; caller frees. */
+char *gl_definition_to_json(const struct gl_definition *def);
+const char *gl_mode_name(enum gl_mode mode);
+const char *gl_open_name(enum gl_open open_to);
+
+#endif

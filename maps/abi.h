@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The contract between kernel and user space: the key and value of every map.
+ *
+ * Byte order: fields named *_be hold network order, all others host order. All padding is explicit and zero.
+ * Who writes: the loader writes every configuration map, the programs only read them. Flow tables and counters
+ * are written by the programs and read (or emptied) by user space.
+ *
+ * Two sides. Every configuration map holds two complete copies of the configuration, side 0 and side 1, and
+ * gl_control names the one in force. `apply` brings the other side up to date and then writes that one word,
+ * so a packet sees either the old configuration or the new one, and a command that dies leaves one of them.
+ * Arrays keep side s of index i at 2 * i + s; the keys of hashes and tries have a `side` field.
+ *
+ * Generations. A tenant's generation is a hash over everything that its flows' verdicts depend on; it is copied into
+ * the entries a packet reads first. A flow with another generation is evaluated anew by its next packet.
+ *
+ * Neighbours: limits.h (capacities), drops.def (reasons), maps.bpf.h (declarations), registry.c (a row per map). */
+#ifndef GL_ABI_H
+#define GL_ABI_H
+
+#ifndef __bpf__
+#include <assert.h>
+#include <linux/types.h>
+#include <stddef.h>
+#endif
+#include "limits.h"
+
+#define GL_ABI_VERSION 1
+#define GL_MAC_LEN 6
+
+#define GL_SIDED(index, side) (((index) << 1) | (side))
+
+enum gl_drop {
+	GL_DROP_NONE = 0,
+#define GL_DROP(name, help) GL_DROP_##name,
+#include "drops.def"
+#undef GL_DROP
+	GL_DROP_COUNT
+};
+
+enum gl_mode {
+	GL_MODE_NONE = 0,
+	GL_MODE_ISOLATED,
+	GL_MODE_NAT,
+	GL_MODE_ROUTED,
+	GL_MODE_BRIDGE,
+};
+
+/* Who may open flows to an interface without security groups. */
+enum gl_open {
+	GL_OPEN_NETWORK = 0, /* its own network */
+	GL_OPEN_TENANT, /* and the tenant's other networks */
+	GL_OPEN_ANYWHERE, /* and whoever reaches it through the uplink */
+};
+
+/* gl_control: array of 1. Written by the loader alone; `side` is the commit point of apply. */
+struct gl_control_val {
+	__u32 side; /* 0 or 1: the side in force */
+	__u32 abi; /* GL_ABI_VERSION */
+	__u64 serial; /* number of commits since the maps were made */
+};
+
+/* ---- interfaces ------------------------------------------------------------------------------------------- */
+
+enum gl_port_kind {
+	GL_PORT_NONE = 0,
+	GL_PORT_GUEST,
+	GL_PORT_UPLINK,
+};
+
+#define GL_PORT_F_MORE_ADDRS 1 /* gl_allow4 holds further source addresses */
+#define GL_PORT_F_SEGMENT 2 /* uplink: some bridge network is on it */
+
+/* gl_port: array, sided, index = slot. A device's slot is the first of GL_PORT_PROBES slots from
+ * ifindex & (GL_PORT_SLOTS - 1), wrapping, that the loader found free; `ifindex` tells whose slot it is.
+ * 128 bytes, the first 64 of them all that an established flow needs. */
+struct gl_port_val {
+	__u32 ifindex; /* 0: free */
+	__u8 kind; /* enum gl_port_kind */
+	__u8 flags; /* GL_PORT_F_* */
+	__u8 mode; /* enum gl_mode of the network */
+	__u8 addr_count; /* used entries of addr_be */
+	__u32 tenant; /* index of gl_flow4; 0 is a tenant like any other */
+	__u32 network; /* index of gl_network */
+	__u32 gen; /* tenant's generation */
+	__u8 mac[GL_MAC_LEN]; /* the guest's, or the uplink's own */
+	__u8 gw_mac[GL_MAC_LEN]; /* the network's gateway */
+	__be32 addr_be[GL_PORT_ADDRS]; /* addresses the guest holds; [0] is where floating addresses lead */
+	__u32 mtu; /* bytes of IP packet, as of apply */
+	__u16 uplink; /* number of the uplink, also on guests' ports (their network's; GL_NO_UPLINK: none) */
+	__u16 vlan; /* bridge networks: tag on the uplink, 0: none */
+	__u32 uplink_slot; /* slot of the network's uplink; GL_NO_SLOT: none */
+	__be32 floating_be; /* public source of the guest's own flows, 0: none */
+
+	__u32 next_in_network; /* slots of a network's interfaces form a ring */
+	__u32 next_in_segment; /* likewise of all bridge interfaces on one uplink and tag */
+	__u8 open_to; /* enum gl_open */
+	__u8 pad0[3];
+	__u32 pad1[13];
+};
+
+#define GL_NO_UPLINK 0xffff
+
+/* ---- networks --------------------------------------------------------------------------------------------- */
+
+#define GL_NET_F_BROADCAST 1 /* broadcast and multicast are replicated inside the network */
+
+struct gl_gateway4 {
+	__be32 addr_be; /* the gateway's address */
+	__be32 mask_be; /* of its subnet; 0: entry not used */
+};
+
+/* One public address and the tenant's own ports on it, both ends included. */
+struct gl_pool4 {
+	__be32 addr_be;
+	__u16 port_min;
+	__u16 port_max;
+};
+
+/* gl_network: array, sided, index = network. */
+struct gl_network_val {
+	__u8 mode; /* enum gl_mode; GL_MODE_NONE: no such network */
+	__u8 flags; /* GL_NET_F_* */
+	__u8 open_to; /* enum gl_open */
+	__u8 pool_count; /* used entries of pool */
+	__u32 tenant;
+	__u16 uplink; /* GL_NO_UPLINK: none */
+	__u16 vlan;
+	__u32 uplink_slot;
+	__u32 first_port; /* slot where the ring of interfaces begins; GL_NO_SLOT: empty */
+	__u8 gw_mac[GL_MAC_LEN];
+	__u16 pad0;
+	__u32 pad1;
+	struct gl_gateway4 gateway[GL_NET_GATEWAYS];
+	struct gl_pool4 pool[GL_NET_POOL];
+};
+
+#define GL_NO_SLOT 0xffffffff
+
+/* gl_l2: hash, sided. Which interface holds a MAC, in a network (segment = network index) or on an uplink
+ * (segment = GL_SEGMENT(uplink, vlan), for bridge networks). The all-ones MAC of an uplink's segment leads to the
+ * first port of its ring (next_in_segment). */
+#define GL_SEGMENT(uplink, vlan) (0x80000000u | ((__u32)(uplink) << 16) | (vlan))
+struct gl_l2_key {
+	__u32 segment;
+	__u8 mac[GL_MAC_LEN];
+	__u8 side;
+	__u8 pad;
+};
+struct gl_l2_val {
+	__u32 slot;
+};
+
+/* gl_host4: hash, sided. Which interface of a network holds an address of its definition (`addresses`).
+ * For bridge networks segment = GL_SEGMENT(uplink, vlan) holds the same once more, for ARP from the uplink. */
+struct gl_host4_key {
+	__u32 segment;
+	__be32 addr_be;
+	__u8 side;
+	__u8 pad[3];
+};
+struct gl_host4_val {
+	__u32 slot;
+};
+
+/* gl_route4: longest prefix match, sided. Where a tenant's gateway sends a destination: its joined networks' subnets
+ * and allowed_address_pairs. No match: the outside. Isolated and bridge networks have no entries. */
+struct gl_route4_key {
+	__u32 prefixlen; /* 32 + length of the prefix, in bits */
+	__u32 tenant_side_be; /* GL_TENANT_SIDE(tenant, side) in network order */
+	__be32 addr_be;
+};
+#define GL_TENANT_SIDE(tenant, side) (((tenant) << 1) | (side))
+enum gl_route_kind {
+	GL_ROUTE_SUBNET = 1, /* `target` is a network: look the address up in gl_host4 */
+	GL_ROUTE_PORT, /* `target` is a slot: an allowed address pair of that interface */
+};
+struct gl_route4_val {
+	__u32 kind; /* enum gl_route_kind */
+	__u32 target;
+};
+
+/* gl_allow4: longest prefix match, sided. Further source addresses of an interface (GL_PORT_F_MORE_ADDRS). */
+struct gl_allow4_key {
+	__u32 prefixlen; /* 32 + length of the prefix, in bits */
+	__u32 slot_side_be; /* GL_TENANT_SIDE(slot, side) in network order */
+	__be32 addr_be;
+};
+struct gl_allow4_val {
+	__u32 allowed; /* 1 */
+};
+
+/* ---- public addresses ------------------------------------------------------------------------------------- */
+
+#define GL_ADDR_F_FLOATING 1 /* all of it belongs to one interface: slot, inner_be */
+#define GL_ADDR_F_NAT 2 /* networks translate to it: look the port's block up (GL_NAT_BLOCK_SHIFT) */
+#define GL_ADDR_F_FORWARD 4 /* gl_forward4 may hold the port */
+#define GL_ADDR_F_HOST 8 /* the host's own address too: what is not ours is the host's */
+#define GL_ADDR_F_ANSWER 16 /* answer ARP for it on the uplink */
+#define GL_ADDR_F_ROUTED 32 /* an untranslated guest address of a routed network: slot */
+
+/* gl_addr4: hash, sided. Public addresses by uplink. With block = GL_BLOCK_WHOLE the address itself; with a block
+ * number (port >> GL_NAT_BLOCK_SHIFT) the tenant that owns those ports of it, in `tenant` and `gen`. */
+#define GL_BLOCK_WHOLE 0xffff
+struct gl_addr4_key {
+	__be32 addr_be;
+	__u16 block;
+	__u8 uplink;
+	__u8 side;
+};
+struct gl_addr4_val {
+	__u32 flags; /* GL_ADDR_F_*; 0 in entries of blocks */
+	__u32 tenant; /* of the block, or of the floating or routed address */
+	__u32 gen; /* that tenant's generation */
+	__u32 slot; /* floating, routed: the interface */
+	__be32 inner_be; /* floating: the guest's address */
+};
+
+/* gl_forward4: hash, sided. port_forwards. */
+struct gl_forward4_key {
+	__be32 addr_be;
+	__be16 port_be;
+	__u8 proto;
+	__u8 uplink;
+	__u8 side;
+	__u8 pad[3];
+};
+struct gl_forward4_val {
+	__u32 tenant;
+	__u32 gen;
+	__u32 slot;
+	__be32 inner_be;
+	__be16 inner_port_be;
+	__u16 pad;
+};
+
+/* ---- names ------------------------------------------------------------------------------------------------ */
+
+enum gl_name_kind {
+	GL_NAME_TENANT = 1,
+	GL_NAME_NETWORK,
+	GL_NAME_UPLINK, /* index = uplink number */
+	GL_NAME_PORT, /* index = slot; the interface's name on the host */
+	GL_NAME_GUEST, /* index = slot; the guest whose interface it is */
+};
+
+/* gl_name: hash, not sided: an index keeps its name while it is in use. A network's name is "TENANT/NETWORK". */
+struct gl_name_key {
+	__u32 kind; /* enum gl_name_kind */
+	__u32 index;
+};
+struct gl_name_val {
+	char name[2 * GL_NAME_LEN];
+};
+
+/* ---- flows ------------------------------------------------------------------------------------------------ */
+
+/* Where a flow's packet comes from: a network's index, or GL_SCOPE_UPLINK | the uplink's number. */
+#define GL_SCOPE_UPLINK 0x8000
+
+/* Keys of a tenant's flow table: a packet as it arrives, before any translation. ICMP queries stand as "ports":
+ * request: sport = identifier, dport = GL_ICMP_QUERY; its reply has the two swapped, so that a request can never be
+ * taken for a reply (RFC 5508). Protocols without ports: both 0.
+ * A first fragment leaves an entry with proto GL_PROTO_FRAGMENT, sport = IP identification, dport = protocol, whose
+ * value holds the ports in new_sport_be and new_dport_be. */
+#define GL_ICMP_QUERY 0x0800
+#define GL_PROTO_FRAGMENT 255
+struct gl_flow4_key {
+	__be32 src_be;
+	__be32 dst_be;
+	__be16 sport_be;
+	__be16 dport_be;
+	__u16 scope;
+	__u8 proto;
+	__u8 pad;
+};
+
+enum gl_flow_state {
+	GL_FLOW_NEW = 0, /* seen from its opener alone */
+	GL_FLOW_ASSURED, /* answered (TCP: established) */
+	GL_FLOW_CLOSING, /* TCP: a FIN or RST was seen */
+	GL_FLOW_FRAGMENT, /* remembers a first fragment's ports */
+};
+
+#define GL_FLOW_F_REPLY 1 /* this direction answers the opener */
+#define GL_FLOW_F_REWRITE_SRC 2
+#define GL_FLOW_F_REWRITE_DST 4
+#define GL_FLOW_F_ROUTED 8 /* new MACs, time to live goes down */
+#define GL_FLOW_F_TO_UPLINK 16 /* leaves the host: next hop by the kernel's FIB */
+#define GL_FLOW_F_HAIRPIN 32 /* after translation it comes in again by the uplink's public addresses */
+#define GL_FLOW_F_BRIDGED 64 /* to the uplink with its own MACs */
+#define GL_FLOW_F_FROM_UPLINK 128 /* arrives by the uplink */
+
+/* Values of a tenant's flow table: one direction of a flow, with all that its packets need.
+ * The first 64 bytes are all that an established packet reads and writes. Times are seconds of a coarse boot clock. */
+struct gl_flow4_val {
+	__u32 gen; /* tenant's generation at the verdict */
+	__u8 flags; /* GL_FLOW_F_* */
+	__u8 state; /* enum gl_flow_state; the opener's direction holds the truth */
+	__u16 mtu; /* of the target, bytes of IP packet */
+	__u32 out_slot; /* target interface */
+	__u32 out_ifindex;
+	__u8 dmac[GL_MAC_LEN]; /* new Ethernet addresses (GL_FLOW_F_ROUTED), or the destination as seen */
+	__u8 smac[GL_MAC_LEN];
+	__be32 new_src_be; /* tuple after translation; equal to the key's where nothing changes */
+	__be32 new_dst_be;
+	__be16 new_sport_be;
+	__be16 new_dport_be;
+	__u32 last_seen; /* seconds */
+	__u32 nh_seen; /* seconds: when mtu and next hop were last asked for */
+	__u64 packets; /* this direction */
+	__u64 bytes; /* of IP packets */
+
+	__u16 peer_scope; /* scope of the other direction's key, which is the new tuple swapped */
+	__u16 vlan; /* tag towards the uplink, 0: none */
+	__u32 created; /* seconds */
+	__u32 in_slot; /* interface that the first packet came by */
+	__u8 tcp_flags; /* all flags seen in this direction */
+	__u8 pad[3];
+};
+
+/* ---- counters --------------------------------------------------------------------------------------------- */
+
+/* gl_drops: per-CPU hash. What was dropped, by the interface it came from (GL_NO_SLOT: unknown). */
+struct gl_drops_key {
+	__u32 slot;
+	__u32 reason; /* enum gl_drop */
+};
+struct gl_count_val {
+	__u64 packets;
+	__u64 bytes; /* of whole frames, without padding of the wire */
+};
+
+/* gl_traffic: per-CPU array, index = slot. Names are relative to the guest; on an uplink, to the outside. */
+struct gl_traffic_val {
+	struct gl_count_val from_guest; /* received from the interface and forwarded or answered */
+	struct gl_count_val to_guest; /* sent to the interface */
+};
+
+/* gl_sweep: array, index = tenant. The kernel timer that takes expired flows away. */
+struct gl_sweep_val {
+	__u64 timer[2]; /* struct bpf_timer */
+	__u64 runs;
+	__u64 expired; /* entries taken away so far */
+	__u32 tenant;
+	__u32 pad;
+};
+
+#ifndef __bpf__
+static_assert(sizeof(struct gl_port_val) == 128, "a port is two cache lines");
+static_assert(sizeof(struct gl_network_val) == 192, "");
+static_assert(sizeof(struct gl_l2_key) == 12, "");
+static_assert(sizeof(struct gl_host4_key) == 12, "");
+static_assert(sizeof(struct gl_route4_key) == 12, "");
+static_assert(sizeof(struct gl_allow4_key) == 12, "");
+static_assert(sizeof(struct gl_addr4_key) == 8, "");
+static_assert(sizeof(struct gl_addr4_val) == 20, "");
+static_assert(sizeof(struct gl_forward4_key) == 12, "");
+static_assert(sizeof(struct gl_forward4_val) == 20, "");
+static_assert(sizeof(struct gl_flow4_key) == 16, "");
+static_assert(sizeof(struct gl_flow4_val) == 80, "");
+static_assert(offsetof(struct gl_flow4_val, peer_scope) == 64, "an established packet needs one cache line");
+#endif
+
+#endif

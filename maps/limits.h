@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Capacities: the one place where a bound of the dataplane is written down.
+ * `guestlane version --json` prints them; neighbours: abi.h (the shapes), maps.bpf.h (the maps). */
+#ifndef GL_LIMITS_H
+#define GL_LIMITS_H
+
+#define GL_PORT_SLOTS 65536 /* interfaces of one host: guests and uplinks; a power of two */
+#define GL_PORT_PROBES 4 /* slots tried from ifindex & (GL_PORT_SLOTS - 1) onwards */
+#define GL_PORT_ADDRS 4 /* guest addresses held inside the port itself; the rest live in gl_allow4 */
+#define GL_MAX_TENANTS 16384
+#define GL_MAX_NETWORKS 32768 /* below GL_SCOPE_UPLINK */
+#define GL_MAX_UPLINKS 255
+#define GL_NET_GATEWAYS 4 /* IPv4 subnets of one network */
+#define GL_NET_POOL 16 /* public addresses a network translates to */
+#define GL_NET_MEMBERS 1024 /* interfaces of a network that one broadcast frame can reach */
+#define GL_NAT_BLOCK_SHIFT 6 /* translated ports are handed to tenants in blocks of 64 */
+#define GL_NAT_SHARE_BLOCKS 16 /* at most, per tenant, of an address that tenants share */
+#define GL_NAT_TRIES 1024 /* ports tried for one new flow */
+#define GL_MAX_L2 262144
+#define GL_MAX_HOSTS 262144
+#define GL_MAX_ROUTES 131072
+#define GL_MAX_ALLOWED 131072
+#define GL_MAX_PUBLIC 65536
+#define GL_MAX_FORWARDS 65536
+#define GL_MAX_NAMES 262144
+#define GL_MAX_DROP_CELLS 131072
+#define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
+#define GL_FLOWS_MAX 4194304
+#define GL_NAME_LEN 64 /* with its NUL */
+
+/* Seconds after the last packet until a flow's state is taken away. */
+#define GL_TIMEOUT_TCP_NEW 60
+#define GL_TIMEOUT_TCP_ESTABLISHED 7440 /* RFC 5382 REQ-5: at least 2 h 4 min */
+#define GL_TIMEOUT_TCP_CLOSING 60
+#define GL_TIMEOUT_UDP_NEW 60
+#define GL_TIMEOUT_UDP_ASSURED 300 /* RFC 4787 REQ-5 */
+#define GL_TIMEOUT_ICMP 60 /* RFC 5508 REQ-1 */
+#define GL_TIMEOUT_OTHER 600
+#define GL_TIMEOUT_FRAGMENT 30 /* RFC 1122 3.3.2 */
+#define GL_SWEEP_SECONDS 5
+
+#endif

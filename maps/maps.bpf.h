@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The maps' declarations, for the programs alone. Weak, so that every program may include them and the linker keeps
+ * one of each. Neighbours: abi.h (keys and values, who writes what), registry.c (the same rows for user space). */
+#ifndef GL_MAPS_BPF_H
+#define GL_MAPS_BPF_H
+
+#include "abi.h"
+
+#define GL_MAP(map_name, map_type, key_type, val_type, entries, map_fl)                                                \
+	struct {                                                                                                       \
+		__uint(type, map_type);                                                                                \
+		__uint(max_entries, entries);                                                                          \
+		__uint(map_flags, map_fl);                                                                             \
+		__type(key, key_type);                                                                                 \
+		__type(value, val_type);                                                                               \
+	} map_name __weak SEC(".maps")
+
+GL_MAP(gl_control, BPF_MAP_TYPE_ARRAY, __u32, struct gl_control_val, 1, 0);
+GL_MAP(gl_port, BPF_MAP_TYPE_ARRAY, __u32, struct gl_port_val, 2 * GL_PORT_SLOTS, BPF_F_MMAPABLE);
+GL_MAP(gl_network, BPF_MAP_TYPE_ARRAY, __u32, struct gl_network_val, 2 * GL_MAX_NETWORKS, BPF_F_MMAPABLE);
+GL_MAP(gl_l2, BPF_MAP_TYPE_HASH, struct gl_l2_key, struct gl_l2_val, 2 * GL_MAX_L2, BPF_F_NO_PREALLOC);
+GL_MAP(gl_host4, BPF_MAP_TYPE_HASH, struct gl_host4_key, struct gl_host4_val, 2 * GL_MAX_HOSTS, BPF_F_NO_PREALLOC);
+GL_MAP(gl_route4, BPF_MAP_TYPE_LPM_TRIE, struct gl_route4_key, struct gl_route4_val, 2 * GL_MAX_ROUTES,
+       BPF_F_NO_PREALLOC);
+GL_MAP(gl_allow4, BPF_MAP_TYPE_LPM_TRIE, struct gl_allow4_key, struct gl_allow4_val, 2 * GL_MAX_ALLOWED,
+       BPF_F_NO_PREALLOC);
+GL_MAP(gl_addr4, BPF_MAP_TYPE_HASH, struct gl_addr4_key, struct gl_addr4_val, 2 * GL_MAX_PUBLIC, BPF_F_NO_PREALLOC);
+GL_MAP(gl_forward4, BPF_MAP_TYPE_HASH, struct gl_forward4_key, struct gl_forward4_val, 2 * GL_MAX_FORWARDS,
+       BPF_F_NO_PREALLOC);
+GL_MAP(gl_name, BPF_MAP_TYPE_HASH, struct gl_name_key, struct gl_name_val, GL_MAX_NAMES, BPF_F_NO_PREALLOC);
+GL_MAP(gl_drops, BPF_MAP_TYPE_PERCPU_HASH, struct gl_drops_key, struct gl_count_val, GL_MAX_DROP_CELLS,
+       BPF_F_NO_PREALLOC);
+GL_MAP(gl_traffic, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct gl_traffic_val, GL_PORT_SLOTS, 0);
+GL_MAP(gl_devmap, BPF_MAP_TYPE_DEVMAP, __u32, __u32, GL_PORT_SLOTS, 0);
+
+/* One inner map per tenant, made by the loader: a hash of gl_flow4_key to gl_flow4_val, max_entries twice the tenant's
+ * max_flows. The loader names the shape (bpf_map__set_inner_map_fd), as the linker does not take two definitions of
+ * an inner map for one. */
+GL_MAP(gl_flow4, BPF_MAP_TYPE_ARRAY_OF_MAPS, __u32, __u32, GL_MAX_TENANTS, 0);
+
+/* As abi.h's gl_sweep_val, with the timer under the type that the kernel wants to see. */
+struct gl_sweep_timer {
+	struct bpf_timer timer;
+	__u64 runs;
+	__u64 expired;
+	__u32 tenant;
+	__u32 pad;
+};
+GL_MAP(gl_sweep, BPF_MAP_TYPE_ARRAY, __u32, struct gl_sweep_timer, GL_MAX_TENANTS, 0);
+
+#endif
