@@ -21,6 +21,7 @@ struct gl_link {
 	uint8_t mac[6];
 	bool up;
 	bool rxvlan; /* the device takes VLAN tags out of received frames before XDP sees them */
+	bool xdp_out; /* the device takes frames that XDP redirects to it (GL_PORT_F_XDP_OUT) */
 	struct gl_link_addr *addrs; /* IPv4 */
 	size_t addr_count;
 };

@@ -69,6 +69,7 @@ enum gl_port_kind {
 
 #define GL_PORT_F_MORE_ADDRS 1 /* gl_allow4 holds further source addresses */
 #define GL_PORT_F_SEGMENT 2 /* uplink: some bridge network is on it */
+#define GL_PORT_F_XDP_OUT 4 /* the device takes frames that XDP redirects to it; without it the skb road is used */
 
 /* gl_port: array, sided, index = slot. A device's slot is the first of GL_PORT_PROBES slots from
  * ifindex & (GL_PORT_SLOTS - 1), wrapping, that the loader found free; `ifindex` tells whose slot it is.
@@ -88,7 +89,7 @@ struct gl_port_val {
 	__u32 mtu; /* bytes of IP packet, as of apply */
 	__u16 uplink; /* number of the uplink, also on guests' ports (their network's; GL_NO_UPLINK: none) */
 	__u16 vlan; /* bridge networks: tag on the uplink, 0: none */
-	__u32 uplink_slot; /* slot of the network's uplink; GL_NO_SLOT: none */
+	__u32 uplink_slot; /* of the network; GL_NO_SLOT: none */
 	__be32 floating_be; /* public source of the guest's own flows, 0: none */
 
 	__u32 next_in_network; /* slots of a network's interfaces form a ring */
@@ -259,11 +260,8 @@ struct gl_name_val {
 
 /* Keys of a tenant's flow table: a packet as it arrives, before any translation. ICMP queries stand as "ports":
  * request: sport = identifier, dport = GL_ICMP_QUERY; its reply has the two swapped, so that a request can never be
- * taken for a reply (RFC 5508). Protocols without ports: both 0.
- * A first fragment leaves an entry with proto GL_PROTO_FRAGMENT, sport = IP identification, dport = protocol, whose
- * value holds the ports in new_sport_be and new_dport_be. */
+ * taken for a reply (RFC 5508). Protocols without ports: both 0. */
 #define GL_ICMP_QUERY 0x0800
-#define GL_PROTO_FRAGMENT 255
 struct gl_flow4_key {
 	__be32 src_be;
 	__be32 dst_be;
@@ -278,17 +276,15 @@ enum gl_flow_state {
 	GL_FLOW_NEW = 0, /* seen from its opener alone */
 	GL_FLOW_ASSURED, /* answered (TCP: established) */
 	GL_FLOW_CLOSING, /* TCP: a FIN or RST was seen */
-	GL_FLOW_FRAGMENT, /* remembers a first fragment's ports */
 };
 
 #define GL_FLOW_F_REPLY 1 /* this direction answers the opener */
-#define GL_FLOW_F_REWRITE_SRC 2
-#define GL_FLOW_F_REWRITE_DST 4
+#define GL_FLOW_F_REWRITE 2 /* addresses or ports change */
+#define GL_FLOW_F_XDP_OUT 4 /* the target device takes frames from XDP */
 #define GL_FLOW_F_ROUTED 8 /* new MACs, time to live goes down */
 #define GL_FLOW_F_TO_UPLINK 16 /* leaves the host: next hop by the kernel's FIB */
 #define GL_FLOW_F_HAIRPIN 32 /* after translation it comes in again by the uplink's public addresses */
 #define GL_FLOW_F_BRIDGED 64 /* to the uplink with its own MACs */
-#define GL_FLOW_F_FROM_UPLINK 128 /* arrives by the uplink */
 
 /* Values of a tenant's flow table: one direction of a flow, with all that its packets need.
  * The first 64 bytes are all that an established packet reads and writes. Times are seconds of a coarse boot clock. */
@@ -316,6 +312,21 @@ struct gl_flow4_val {
 	__u32 in_slot; /* interface that the first packet came by */
 	__u8 tcp_flags; /* all flags seen in this direction */
 	__u8 pad[3];
+};
+
+/* gl_frag4: LRU hash. The ports of a datagram whose first fragment has been seen, for its further fragments. */
+struct gl_frag4_key {
+	__be32 src_be;
+	__be32 dst_be;
+	__be16 id_be; /* IP identification */
+	__u16 scope; /* as in gl_flow4_key */
+	__u8 proto;
+	__u8 pad[3];
+};
+struct gl_frag4_val {
+	__be16 sport_be;
+	__be16 dport_be;
+	__u32 seen; /* seconds */
 };
 
 /* ---- counters --------------------------------------------------------------------------------------------- */
@@ -357,6 +368,7 @@ static_assert(sizeof(struct gl_addr4_val) == 20, "");
 static_assert(sizeof(struct gl_forward4_key) == 12, "");
 static_assert(sizeof(struct gl_forward4_val) == 20, "");
 static_assert(sizeof(struct gl_flow4_key) == 16, "");
+static_assert(sizeof(struct gl_frag4_key) == 16, "");
 static_assert(sizeof(struct gl_flow4_val) == 80, "");
 static_assert(offsetof(struct gl_flow4_val, peer_scope) == 64, "an established packet needs one cache line");
 #endif

@@ -24,6 +24,7 @@
 #define GL_MAX_FORWARDS 65536
 #define GL_MAX_NAMES 262144
 #define GL_MAX_DROP_CELLS 131072
+#define GL_MAX_FRAGMENTS 16384 /* datagrams in fragments at one time */
 #define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
 #define GL_FLOWS_MAX 4194304
 #define GL_NAME_LEN 64 /* with its NUL */

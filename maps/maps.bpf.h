@@ -31,6 +31,7 @@ GL_MAP(gl_name, BPF_MAP_TYPE_HASH, struct gl_name_key, struct gl_name_val, GL_MA
 GL_MAP(gl_drops, BPF_MAP_TYPE_PERCPU_HASH, struct gl_drops_key, struct gl_count_val, GL_MAX_DROP_CELLS,
        BPF_F_NO_PREALLOC);
 GL_MAP(gl_traffic, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct gl_traffic_val, GL_PORT_SLOTS, 0);
+GL_MAP(gl_frag4, BPF_MAP_TYPE_LRU_HASH, struct gl_frag4_key, struct gl_frag4_val, GL_MAX_FRAGMENTS, 0);
 GL_MAP(gl_devmap, BPF_MAP_TYPE_DEVMAP, __u32, __u32, GL_PORT_SLOTS, 0);
 
 /* One inner map per tenant, made by the loader: a hash of gl_flow4_key to gl_flow4_val, max_entries twice the tenant's
