@@ -20,7 +20,7 @@
 #define GL_MAX_HOSTS 262144
 #define GL_MAX_ROUTES 131072
 #define GL_MAX_ALLOWED 131072
-#define GL_MAX_PUBLIC 65536
+#define GL_MAX_PUBLIC 262144 /* an address that one tenant has for itself takes about 1,000 entries, one a block */
 #define GL_MAX_FORWARDS 65536
 #define GL_MAX_NAMES 262144
 #define GL_MAX_DROP_CELLS 131072

@@ -58,6 +58,7 @@ enum gl_field_kind {
 	GL_FIELD_ENUM, /* names[value] */
 	GL_FIELD_FLAGS, /* names[bit] */
 	GL_FIELD_PREFIXLEN, /* minus the 32 fixed bits of the trie's key */
+	GL_FIELD_SIDED_BE, /* a trie's GL_TENANT_SIDE word, network order; shown without the side */
 };
 struct gl_field {
 	const char *name; /* the JSON key */

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What is each map called, how large are its entries, and how does a person read them?
+ * One row per map; the tables of words stand in the order of abi.h's enums and flag bits.
+ * Neighbours: registry.h (the shape of a row), abi.h (the entries), maps.bpf.h (the declarations). */
+#include "maps/registry.h"
+
+#include <string.h>
+
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- words ------------------------------------------------------------------------------------------------ */
+
+static const char *const drop_names[] = {
+	"NONE",
+#define GL_DROP(name, help) #name,
+#include "maps/drops.def"
+#undef GL_DROP
+	NULL,
+};
+
+static const char *const drop_helps[] = {
+	"not dropped",
+#define GL_DROP(name, help) help,
+#include "maps/drops.def"
+#undef GL_DROP
+};
+
+static_assert(COUNT_OF(drop_names) == GL_DROP_COUNT + 1, "a name per reason");
+static_assert(COUNT_OF(drop_helps) == GL_DROP_COUNT, "a line of help per reason");
+
+static const char *const mode_names[] = { "none", "isolated", "nat", "routed", "bridge", NULL };
+static const char *const open_names[] = { "network", "tenant", "anywhere", NULL };
+static const char *const port_kind_names[] = { "none", "guest", "uplink", NULL };
+static const char *const port_flag_names[] = { "more_addresses", "segment", "xdp_out", NULL };
+static const char *const network_flag_names[] = { "broadcast", NULL };
+static const char *const route_kind_names[] = { "none", "subnet", "interface", NULL };
+static const char *const addr_flag_names[] = { "floating", "nat", "forward", "host", "answer", "routed", NULL };
+static const char *const name_kind_names[] = { "none", "tenant", "network", "uplink", "interface", "guest", NULL };
+static const char *const flow_flag_names[] = {
+	"reply", "rewrite", "xdp_out", "routed", "to_uplink", "hairpin", "bridged", NULL,
+};
+static const char *const flow_state_names[] = { "new", "assured", "closing", NULL };
+
+static_assert(COUNT_OF(mode_names) == GL_MODE_BRIDGE + 2, "");
+static_assert(COUNT_OF(open_names) == GL_OPEN_ANYWHERE + 2, "");
+static_assert(COUNT_OF(port_kind_names) == GL_PORT_UPLINK + 2, "");
+static_assert(COUNT_OF(route_kind_names) == GL_ROUTE_PORT + 2, "");
+static_assert(COUNT_OF(name_kind_names) == GL_NAME_GUEST + 2, "");
+static_assert(COUNT_OF(flow_state_names) == GL_FLOW_CLOSING + 2, "");
+static_assert(1 << (COUNT_OF(port_flag_names) - 2) == GL_PORT_F_XDP_OUT, "");
+static_assert(1 << (COUNT_OF(addr_flag_names) - 2) == GL_ADDR_F_ROUTED, "");
+static_assert(1 << (COUNT_OF(flow_flag_names) - 2) == GL_FLOW_F_BRIDGED, "");
+
+/* ---- fields ----------------------------------------------------------------------------------------------- */
+
+#define MEMBER_SIZE(type, member) sizeof(((type *)0)->member)
+#define WORDS(label, type, member, kind_, names_)                                                                      \
+	{                                                                                                              \
+		.name = (label), .offset = offsetof(type, member), .size = MEMBER_SIZE(type, member), .kind = (kind_), \
+		.names = (names_)                                                                                      \
+	}
+#define FIELD(label, type, member, kind_) WORDS(label, type, member, kind_, NULL)
+/* One member of each element of an array of structs, or an array of plain elements (`element` is array[0]). */
+#define REPEATED(label, type, array, element, kind_)                                                                   \
+	{                                                                                                              \
+		.name = (label), .offset = offsetof(type, element), .size = MEMBER_SIZE(type, element),                \
+		.repeat = MEMBER_SIZE(type, array) / MEMBER_SIZE(type, array[0]),                                      \
+		.stride = MEMBER_SIZE(type, array[0]), .kind = (kind_)                                                 \
+	}
+#define WORD(label, kind_)                                                                                             \
+	{                                                                                                              \
+		.name = (label), .offset = 0, .size = sizeof(uint32_t), .kind = (kind_)                                \
+	}
+#define END                                                                                                            \
+	{                                                                                                              \
+		.name = NULL                                                                                           \
+	}
+
+static const struct gl_field index_key[] = { WORD("index", GL_FIELD_UINT), END };
+static const struct gl_field slot_key[] = { WORD("slot", GL_FIELD_UINT), END };
+static const struct gl_field network_key[] = { WORD("network", GL_FIELD_UINT), END };
+static const struct gl_field tenant_key[] = { WORD("tenant", GL_FIELD_UINT), END };
+
+static const struct gl_field name_key[] = {
+	WORDS("kind", struct gl_name_key, kind, GL_FIELD_ENUM, name_kind_names),
+	FIELD("index", struct gl_name_key, index, GL_FIELD_UINT),
+	END,
+};
+static const struct gl_field name_val[] = { FIELD("name", struct gl_name_val, name, GL_FIELD_STRING), END };
+
+static const struct gl_field devmap_val[] = { WORD("ifindex", GL_FIELD_UINT), END };
+
+static const struct gl_field port_val[] = {
+	FIELD("ifindex", struct gl_port_val, ifindex, GL_FIELD_UINT),
+	WORDS("kind", struct gl_port_val, kind, GL_FIELD_ENUM, port_kind_names),
+	WORDS("flags", struct gl_port_val, flags, GL_FIELD_FLAGS, port_flag_names),
+	WORDS("mode", struct gl_port_val, mode, GL_FIELD_ENUM, mode_names),
+	FIELD("address_count", struct gl_port_val, addr_count, GL_FIELD_UINT),
+	FIELD("tenant", struct gl_port_val, tenant, GL_FIELD_UINT),
+	FIELD("network", struct gl_port_val, network, GL_FIELD_UINT),
+	FIELD("generation", struct gl_port_val, gen, GL_FIELD_HEX),
+	FIELD("mac", struct gl_port_val, mac, GL_FIELD_MAC),
+	FIELD("gateway_mac", struct gl_port_val, gw_mac, GL_FIELD_MAC),
+	REPEATED("addresses", struct gl_port_val, addr_be, addr_be[0], GL_FIELD_IPV4),
+	FIELD("mtu", struct gl_port_val, mtu, GL_FIELD_UINT),
+	FIELD("uplink", struct gl_port_val, uplink, GL_FIELD_UINT),
+	FIELD("vlan", struct gl_port_val, vlan, GL_FIELD_UINT),
+	FIELD("uplink_slot", struct gl_port_val, uplink_slot, GL_FIELD_UINT),
+	FIELD("floating_ip", struct gl_port_val, floating_be, GL_FIELD_IPV4),
+	FIELD("next_in_network", struct gl_port_val, next_in_network, GL_FIELD_UINT),
+	FIELD("next_in_segment", struct gl_port_val, next_in_segment, GL_FIELD_UINT),
+	WORDS("open_to", struct gl_port_val, open_to, GL_FIELD_ENUM, open_names),
+	END,
+};
+
+static const struct gl_field network_val[] = {
+	WORDS("mode", struct gl_network_val, mode, GL_FIELD_ENUM, mode_names),
+	WORDS("flags", struct gl_network_val, flags, GL_FIELD_FLAGS, network_flag_names),
+	WORDS("open_to", struct gl_network_val, open_to, GL_FIELD_ENUM, open_names),
+	FIELD("pool_count", struct gl_network_val, pool_count, GL_FIELD_UINT),
+	FIELD("tenant", struct gl_network_val, tenant, GL_FIELD_UINT),
+	FIELD("uplink", struct gl_network_val, uplink, GL_FIELD_UINT),
+	FIELD("vlan", struct gl_network_val, vlan, GL_FIELD_UINT),
+	FIELD("uplink_slot", struct gl_network_val, uplink_slot, GL_FIELD_UINT),
+	FIELD("first_slot", struct gl_network_val, first_port, GL_FIELD_UINT),
+	FIELD("gateway_mac", struct gl_network_val, gw_mac, GL_FIELD_MAC),
+	REPEATED("gateways", struct gl_network_val, gateway, gateway[0].addr_be, GL_FIELD_IPV4),
+	REPEATED("masks", struct gl_network_val, gateway, gateway[0].mask_be, GL_FIELD_IPV4),
+	REPEATED("nat_addresses", struct gl_network_val, pool, pool[0].addr_be, GL_FIELD_IPV4),
+	REPEATED("nat_port_min", struct gl_network_val, pool, pool[0].port_min, GL_FIELD_UINT),
+	REPEATED("nat_port_max", struct gl_network_val, pool, pool[0].port_max, GL_FIELD_UINT),
+	END,
+};
+
+static const struct gl_field l2_key[] = {
+	FIELD("segment", struct gl_l2_key, segment, GL_FIELD_HEX),
+	FIELD("mac", struct gl_l2_key, mac, GL_FIELD_MAC),
+	END,
+};
+static const struct gl_field slot_val[] = { WORD("slot", GL_FIELD_UINT), END };
+
+static const struct gl_field host4_key[] = {
+	FIELD("segment", struct gl_host4_key, segment, GL_FIELD_HEX),
+	FIELD("address", struct gl_host4_key, addr_be, GL_FIELD_IPV4),
+	END,
+};
+
+static const struct gl_field route4_key[] = {
+	FIELD("tenant", struct gl_route4_key, tenant_side_be, GL_FIELD_SIDED_BE),
+	FIELD("address", struct gl_route4_key, addr_be, GL_FIELD_IPV4),
+	FIELD("prefixlen", struct gl_route4_key, prefixlen, GL_FIELD_PREFIXLEN),
+	END,
+};
+static const struct gl_field route4_val[] = {
+	WORDS("kind", struct gl_route4_val, kind, GL_FIELD_ENUM, route_kind_names),
+	FIELD("target", struct gl_route4_val, target, GL_FIELD_UINT),
+	END,
+};
+
+static const struct gl_field allow4_key[] = {
+	FIELD("slot", struct gl_allow4_key, slot_side_be, GL_FIELD_SIDED_BE),
+	FIELD("address", struct gl_allow4_key, addr_be, GL_FIELD_IPV4),
+	FIELD("prefixlen", struct gl_allow4_key, prefixlen, GL_FIELD_PREFIXLEN),
+	END,
+};
+static const struct gl_field allow4_val[] = { FIELD("allowed", struct gl_allow4_val, allowed, GL_FIELD_UINT), END };
+
+static const struct gl_field addr4_key[] = {
+	FIELD("uplink", struct gl_addr4_key, uplink, GL_FIELD_UINT),
+	FIELD("address", struct gl_addr4_key, addr_be, GL_FIELD_IPV4),
+	FIELD("block", struct gl_addr4_key, block, GL_FIELD_UINT),
+	END,
+};
+static const struct gl_field addr4_val[] = {
+	WORDS("flags", struct gl_addr4_val, flags, GL_FIELD_FLAGS, addr_flag_names),
+	FIELD("tenant", struct gl_addr4_val, tenant, GL_FIELD_UINT),
+	FIELD("generation", struct gl_addr4_val, gen, GL_FIELD_HEX),
+	FIELD("slot", struct gl_addr4_val, slot, GL_FIELD_UINT),
+	FIELD("inner", struct gl_addr4_val, inner_be, GL_FIELD_IPV4),
+	END,
+};
+
+static const struct gl_field forward4_key[] = {
+	FIELD("uplink", struct gl_forward4_key, uplink, GL_FIELD_UINT),
+	FIELD("proto", struct gl_forward4_key, proto, GL_FIELD_UINT),
+	FIELD("address", struct gl_forward4_key, addr_be, GL_FIELD_IPV4),
+	FIELD("port", struct gl_forward4_key, port_be, GL_FIELD_UINT_BE),
+	END,
+};
+static const struct gl_field forward4_val[] = {
+	FIELD("tenant", struct gl_forward4_val, tenant, GL_FIELD_UINT),
+	FIELD("generation", struct gl_forward4_val, gen, GL_FIELD_HEX),
+	FIELD("slot", struct gl_forward4_val, slot, GL_FIELD_UINT),
+	FIELD("inner", struct gl_forward4_val, inner_be, GL_FIELD_IPV4),
+	FIELD("inner_port", struct gl_forward4_val, inner_port_be, GL_FIELD_UINT_BE),
+	END,
+};
+
+static const struct gl_field control_val[] = {
+	FIELD("side", struct gl_control_val, side, GL_FIELD_UINT),
+	FIELD("abi", struct gl_control_val, abi, GL_FIELD_UINT),
+	FIELD("serial", struct gl_control_val, serial, GL_FIELD_UINT),
+	END,
+};
+
+static const struct gl_field flow4_key[] = {
+	FIELD("proto", struct gl_flow4_key, proto, GL_FIELD_UINT),
+	FIELD("src", struct gl_flow4_key, src_be, GL_FIELD_IPV4),
+	FIELD("sport", struct gl_flow4_key, sport_be, GL_FIELD_UINT_BE),
+	FIELD("dst", struct gl_flow4_key, dst_be, GL_FIELD_IPV4),
+	FIELD("dport", struct gl_flow4_key, dport_be, GL_FIELD_UINT_BE),
+	FIELD("scope", struct gl_flow4_key, scope, GL_FIELD_HEX),
+	END,
+};
+static const struct gl_field flow4_val[] = {
+	FIELD("generation", struct gl_flow4_val, gen, GL_FIELD_HEX),
+	WORDS("flags", struct gl_flow4_val, flags, GL_FIELD_FLAGS, flow_flag_names),
+	WORDS("state", struct gl_flow4_val, state, GL_FIELD_ENUM, flow_state_names),
+	FIELD("mtu", struct gl_flow4_val, mtu, GL_FIELD_UINT),
+	FIELD("out_slot", struct gl_flow4_val, out_slot, GL_FIELD_UINT),
+	FIELD("out_ifindex", struct gl_flow4_val, out_ifindex, GL_FIELD_UINT),
+	FIELD("dst_mac", struct gl_flow4_val, dmac, GL_FIELD_MAC),
+	FIELD("src_mac", struct gl_flow4_val, smac, GL_FIELD_MAC),
+	FIELD("nat_src", struct gl_flow4_val, new_src_be, GL_FIELD_IPV4),
+	FIELD("nat_sport", struct gl_flow4_val, new_sport_be, GL_FIELD_UINT_BE),
+	FIELD("nat_dst", struct gl_flow4_val, new_dst_be, GL_FIELD_IPV4),
+	FIELD("nat_dport", struct gl_flow4_val, new_dport_be, GL_FIELD_UINT_BE),
+	FIELD("last_seen", struct gl_flow4_val, last_seen, GL_FIELD_UINT),
+	FIELD("next_hop_seen", struct gl_flow4_val, nh_seen, GL_FIELD_UINT),
+	FIELD("packets", struct gl_flow4_val, packets, GL_FIELD_UINT),
+	FIELD("bytes", struct gl_flow4_val, bytes, GL_FIELD_UINT),
+	FIELD("peer_scope", struct gl_flow4_val, peer_scope, GL_FIELD_HEX),
+	FIELD("vlan", struct gl_flow4_val, vlan, GL_FIELD_UINT),
+	FIELD("created", struct gl_flow4_val, created, GL_FIELD_UINT),
+	FIELD("in_slot", struct gl_flow4_val, in_slot, GL_FIELD_UINT),
+	FIELD("tcp_flags", struct gl_flow4_val, tcp_flags, GL_FIELD_HEX),
+	END,
+};
+
+static const struct gl_field frag4_key[] = {
+	FIELD("proto", struct gl_frag4_key, proto, GL_FIELD_UINT),
+	FIELD("src", struct gl_frag4_key, src_be, GL_FIELD_IPV4),
+	FIELD("dst", struct gl_frag4_key, dst_be, GL_FIELD_IPV4),
+	FIELD("id", struct gl_frag4_key, id_be, GL_FIELD_UINT_BE),
+	FIELD("scope", struct gl_frag4_key, scope, GL_FIELD_HEX),
+	END,
+};
+static const struct gl_field frag4_val[] = {
+	FIELD("sport", struct gl_frag4_val, sport_be, GL_FIELD_UINT_BE),
+	FIELD("dport", struct gl_frag4_val, dport_be, GL_FIELD_UINT_BE),
+	FIELD("seen", struct gl_frag4_val, seen, GL_FIELD_UINT),
+	END,
+};
+
+static const struct gl_field drops_key[] = {
+	FIELD("slot", struct gl_drops_key, slot, GL_FIELD_UINT),
+	WORDS("reason", struct gl_drops_key, reason, GL_FIELD_ENUM, drop_names),
+	END,
+};
+static const struct gl_field count_val[] = {
+	FIELD("packets", struct gl_count_val, packets, GL_FIELD_UINT),
+	FIELD("bytes", struct gl_count_val, bytes, GL_FIELD_UINT),
+	END,
+};
+static const struct gl_field traffic_val[] = {
+	FIELD("from_guest_packets", struct gl_traffic_val, from_guest.packets, GL_FIELD_UINT),
+	FIELD("from_guest_bytes", struct gl_traffic_val, from_guest.bytes, GL_FIELD_UINT),
+	FIELD("to_guest_packets", struct gl_traffic_val, to_guest.packets, GL_FIELD_UINT),
+	FIELD("to_guest_bytes", struct gl_traffic_val, to_guest.bytes, GL_FIELD_UINT),
+	END,
+};
+static const struct gl_field sweep_val[] = {
+	FIELD("runs", struct gl_sweep_val, runs, GL_FIELD_UINT),
+	FIELD("expired", struct gl_sweep_val, expired, GL_FIELD_UINT),
+	END,
+};
+
+/* ---- the rows --------------------------------------------------------------------------------------------- */
+
+#define ROW(map, text, role_, shape_, key_size_, val_size_, entries, side, kf, vf)                                     \
+	{                                                                                                              \
+		.name = (map), .help = (text), .role = (role_), .shape = (shape_), .key_size = (key_size_),            \
+		.val_size = (val_size_), .max_entries = (entries), .side_offset = (side), .key_fields = (kf),          \
+		.val_fields = (vf)                                                                                     \
+	}
+#define SIDED GL_ROLE_SIDED
+#define HASH GL_SHAPE_HASH
+
+static const struct gl_map_info rows[GL_MAP_COUNT] = {
+	[GL_MAP_NAME] = ROW("gl_name", "names of tenants, networks, uplinks, interfaces and guests by their numbers",
+			    GL_ROLE_PLAIN, HASH, sizeof(struct gl_name_key), sizeof(struct gl_name_val), GL_MAX_NAMES,
+			    0, name_key, name_val),
+	[GL_MAP_DEVMAP] = ROW("gl_devmap", "the device of each slot, for redirects", GL_ROLE_PLAIN, GL_SHAPE_DEVMAP, 4,
+			      4, GL_PORT_SLOTS, 0, slot_key, devmap_val),
+	[GL_MAP_PORT] = ROW("gl_port", "interfaces: guests' and uplinks, by slot", SIDED, GL_SHAPE_ARRAY, 4,
+			    sizeof(struct gl_port_val), 2 * GL_PORT_SLOTS, 0, slot_key, port_val),
+	[GL_MAP_NETWORK] =
+		ROW("gl_network", "networks: gateways and the addresses they translate to", SIDED, GL_SHAPE_ARRAY, 4,
+		    sizeof(struct gl_network_val), 2 * GL_MAX_NETWORKS, 0, network_key, network_val),
+	[GL_MAP_L2] = ROW("gl_l2", "which interface holds a MAC, by network or uplink segment", SIDED, HASH,
+			  sizeof(struct gl_l2_key), sizeof(struct gl_l2_val), 2 * GL_MAX_L2,
+			  offsetof(struct gl_l2_key, side), l2_key, slot_val),
+	[GL_MAP_HOST4] = ROW("gl_host4", "which interface holds an IPv4 address, by network or uplink segment", SIDED,
+			     HASH, sizeof(struct gl_host4_key), sizeof(struct gl_host4_val), 2 * GL_MAX_HOSTS,
+			     offsetof(struct gl_host4_key, side), host4_key, slot_val),
+	[GL_MAP_ROUTE4] = ROW("gl_route4", "where a tenant's gateway sends an IPv4 destination", SIDED, GL_SHAPE_LPM,
+			      sizeof(struct gl_route4_key), sizeof(struct gl_route4_val), 2 * GL_MAX_ROUTES,
+			      offsetof(struct gl_route4_key, tenant_side_be), route4_key, route4_val),
+	[GL_MAP_ALLOW4] = ROW("gl_allow4", "further IPv4 source addresses that an interface may use", SIDED,
+			      GL_SHAPE_LPM, sizeof(struct gl_allow4_key), sizeof(struct gl_allow4_val),
+			      2 * GL_MAX_ALLOWED, offsetof(struct gl_allow4_key, slot_side_be), allow4_key, allow4_val),
+	[GL_MAP_ADDR4] = ROW("gl_addr4", "public IPv4 addresses, and whose each block of their ports is", SIDED, HASH,
+			     sizeof(struct gl_addr4_key), sizeof(struct gl_addr4_val), 2 * GL_MAX_PUBLIC,
+			     offsetof(struct gl_addr4_key, side), addr4_key, addr4_val),
+	[GL_MAP_FORWARD4] = ROW("gl_forward4", "port forwards", SIDED, HASH, sizeof(struct gl_forward4_key),
+				sizeof(struct gl_forward4_val), 2 * GL_MAX_FORWARDS,
+				offsetof(struct gl_forward4_key, side), forward4_key, forward4_val),
+	[GL_MAP_CONTROL] = ROW("gl_control", "which side of the configuration is in force", GL_ROLE_CONTROL,
+			       GL_SHAPE_ARRAY, 4, sizeof(struct gl_control_val), 1, 0, index_key, control_val),
+	/* The entries of the tenants' own tables; the outer map is an array of GL_MAX_TENANTS of them. */
+	[GL_MAP_FLOW4] =
+		ROW("gl_flow4", "IPv4 flows, a table per tenant", GL_ROLE_LIVE, GL_SHAPE_MAP_OF_MAPS,
+		    sizeof(struct gl_flow4_key), sizeof(struct gl_flow4_val), GL_MAX_TENANTS, 0, flow4_key, flow4_val),
+	[GL_MAP_FRAG4] = ROW("gl_frag4", "ports of IPv4 datagrams that arrive in fragments", GL_ROLE_LIVE, HASH,
+			     sizeof(struct gl_frag4_key), sizeof(struct gl_frag4_val), GL_MAX_FRAGMENTS, 0, frag4_key,
+			     frag4_val),
+	[GL_MAP_DROPS] = ROW("gl_drops", "what was dropped, by interface and reason", GL_ROLE_LIVE,
+			     GL_SHAPE_PERCPU_HASH, sizeof(struct gl_drops_key), sizeof(struct gl_count_val),
+			     GL_MAX_DROP_CELLS, 0, drops_key, count_val),
+	[GL_MAP_TRAFFIC] = ROW("gl_traffic", "packets and bytes of each interface", GL_ROLE_LIVE, GL_SHAPE_PERCPU_ARRAY,
+			       4, sizeof(struct gl_traffic_val), GL_PORT_SLOTS, 0, slot_key, traffic_val),
+	[GL_MAP_SWEEP] = ROW("gl_sweep", "timers that take expired flows away, a tenant each", GL_ROLE_LIVE,
+			     GL_SHAPE_ARRAY, 4, sizeof(struct gl_sweep_val), GL_MAX_TENANTS, 0, tenant_key, sweep_val),
+};
+
+const struct gl_map_info *gl_map_info(enum gl_map_id id)
+{
+	return (unsigned)id < GL_MAP_COUNT ? &rows[id] : NULL;
+}
+
+enum gl_map_id gl_map_by_name(const char *name)
+{
+	for (unsigned id = 0; id < GL_MAP_COUNT; id++)
+		if (!strcmp(rows[id].name, name))
+			return (enum gl_map_id)id;
+	return GL_MAP_COUNT;
+}
+
+const char *gl_drop_name(uint32_t reason)
+{
+	return reason < GL_DROP_COUNT ? drop_names[reason] : "?";
+}
+
+const char *gl_drop_help(uint32_t reason)
+{
+	return reason < GL_DROP_COUNT ? drop_helps[reason] : "?";
+}
