@@ -32,6 +32,8 @@ const struct gl_entry *gl_mapset_at(const struct gl_mapset *set, size_t i);
 const struct gl_entry *gl_mapset_find(const struct gl_mapset *set, enum gl_map_id map, const void *key);
 /* The entries of one map: [*first, *first + return). After seal. */
 size_t gl_mapset_range(const struct gl_mapset *set, enum gl_map_id map, size_t *first);
+/* The value of entry i, to be changed in place. */
+void *gl_mapset_edit(struct gl_mapset *set, size_t i);
 
 /* One difference between two sealed sets: `was` NULL: to add; `want` NULL: to remove; both: to change. */
 struct gl_change {
