@@ -31,7 +31,7 @@ MS_REC, MS_PRIVATE = 0x4000, 1 << 18
 TUNSETIFF, TUNSETOFFLOAD, TUNSETVNETHDRSZ = 0x400454CA, 0x400454D0, 0x400454D8
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 TUN_F_CSUM, TUN_F_TSO4, TUN_F_USO4, TUN_F_USO6 = 1, 2, 0x20, 0x40
-SO_RCVBUFFORCE = 33
+SO_RCVBUFFORCE, SOL_PACKET, PACKET_AUXDATA = 33, 263, 8
 HDR_LEN = 12
 NEEDS_CSUM, GSO_NONE, GSO_TCPV4, GSO_UDP, GSO_TCPV6, GSO_UDP_L4 = 1, 0, 1, 3, 4, 5
 ETH_P_ALL = 3
@@ -418,6 +418,7 @@ class Sniffer:
     def __init__(self, ns, dev=None, kind=ETH_P_ALL):
         self.s = ns.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
         self.s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
+        self.s.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)  # a received tag is no longer in the bytes
         if dev:
             with ns:
                 self.s.bind((dev, kind))
@@ -431,9 +432,14 @@ class Sniffer:
             if settle and not select.select([self.s], [], [], settle)[0]:
                 return out
             try:
-                data, addr = self.s.recvfrom(70000)
+                data, aux, _, addr = self.s.recvmsg(70000, 128)
             except BlockingIOError:
                 return out
+            for level, kind, value in aux:
+                if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+                    status, _, _, _, _, tci, tpid = struct.unpack("=IIIHHHH", value[:20])
+                    if status & 0x10:  # TP_STATUS_VLAN_VALID
+                        data = data[:12] + struct.pack("!HH", tpid if status & 0x40 else 0x8100, tci) + data[12:]
             if len(data) >= 14:
                 out.append((addr[0], addr[2] != 4, Frame(bytes(HDR_LEN), data)))
 
@@ -469,7 +475,11 @@ HOST_IP, ROUTER_IP, SERVER_IP = "198.51.100.2", "198.51.100.1", "192.0.2.80"
 class Lab:
     """A host with guestlane, `wan` to an outside with a router (198.51.100.1) and a server behind it (192.0.2.80)."""
 
-    def __init__(self, mtu=1500, uplink="veth", prefix=""):
+    made = 0
+
+    def __init__(self, mtu=1500, uplink="veth"):
+        Lab.made += 1
+        prefix = f"{Lab.made}-"
         self.tmp = tempfile.mkdtemp(dir=SCRATCH)
         _mount("bpf", self.tmp, "bpf")
         self.bpffs = self.tmp + "/gl"
@@ -766,6 +776,24 @@ TESTS = []
 def test(fn):
     TESTS.append(fn)
     return fn
+
+
+def shared(site):
+    """A decorator for tests of one Site, made once: fn(site)."""
+    made = []
+
+    def decorate(fn):
+        def run():
+            if not made:
+                made.append(None)
+                made[0] = site()
+            ensure(made[0], "the shared site could not be made, see above")
+            fn(made[0])
+
+        run.__name__, run.__doc__ = fn.__name__, fn.__doc__
+        return test(run)
+
+    return decorate
 
 
 @contextlib.contextmanager
