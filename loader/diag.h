@@ -16,8 +16,15 @@ struct gl_diag {
 	size_t count, capacity;
 };
 
-/* Adds a finding; more than 1,000 are counted but not kept. */
+/* Adds a finding; the same one twice is kept once. After 1,000 of them one last finding
+ * counts the rest. */
 void gl_diag_add(struct gl_diag *diag, struct gl_loc loc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* For what keeps a `diag` and says in `bad` whether anything was reported: parse.c, validate.c. */
+#define GL_REPORT(to, ...)                                                                                             \
+	do {                                                                                                           \
+		(to)->bad = true;                                                                                      \
+		gl_diag_add((to)->diag, __VA_ARGS__);                                                                  \
+	} while (0)
 /* By file in order of first appearance, then line and column. */
 void gl_diag_sort(struct gl_diag *diag);
 void gl_diag_clear(struct gl_diag *diag);

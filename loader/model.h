@@ -104,6 +104,7 @@ struct gl_tenant {
 	size_t network_count;
 	struct gl_guest *guests;
 	size_t guest_count;
+	const void *network_index; /* for gl_find_network(); NULL does, and is slower */
 	struct gl_loc loc;
 };
 
@@ -126,6 +127,7 @@ int gl_parse(struct gl_definition *def, const char *file, const char *text, size
 int gl_validate(const struct gl_definition *def, struct gl_diag *diag);
 
 /* model.c */
+int gl_index_networks(struct gl_definition *def, struct gl_tenant *tenant); /* fills network_index; -ENOMEM */
 void gl_definition_free(struct gl_definition *def); /* NULL is fine */
 const struct gl_uplink *gl_find_uplink(const struct gl_definition *def, const char *name);
 const struct gl_network *gl_find_network(const struct gl_tenant *tenant, const char *name);

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Does the definition make sense as a whole? Names, limits and interfaces here; neighbours: validate_net.c,
+ * validate_public.c, and validate.h for what they share. Values that the parser could not read are empty (names),
+ * zero (MACs, numbers) or of family 0, and nothing that depends on them is reported.
+ * Tables and sorting throughout: 100,000 interfaces take a second, not an hour. */
+#include "loader/validate.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* How many interfaces one broadcast frame has to reach; stands in the table of what was seen. */
+struct gl_members {
+	size_t count;
+};
+
+struct seen_key {
+	uint32_t kind, scope;
+	char bytes[64];
+};
+
+static size_t make_key(struct seen_key *key, enum gl_seen kind, uint32_t scope, const void *bytes, size_t len)
+{
+	key->kind = kind;
+	key->scope = scope;
+	if (len > sizeof(key->bytes))
+		len = sizeof(key->bytes);
+	if (len)
+		memcpy(key->bytes, bytes, len);
+	return offsetof(struct seen_key, bytes) + len;
+}
+
+const struct gl_holder *gl_check_first(struct gl_check *c, enum gl_seen kind, uint32_t scope, const void *bytes,
+				       size_t len, const struct gl_holder *holder)
+{
+	struct gl_holder *copy = gl_arena_alloc(&c->arena, sizeof(*copy));
+	const void *had = NULL;
+	struct seen_key key;
+
+	if (!copy) {
+		c->err = -ENOMEM;
+		return NULL;
+	}
+	*copy = *holder;
+	len = make_key(&key, kind, scope, bytes, len);
+	if (gl_table_put(&c->seen, &c->arena, &key, len, copy, &had))
+		c->err = -ENOMEM;
+	return had;
+}
+
+const struct gl_holder *gl_check_seen(const struct gl_check *c, enum gl_seen kind, uint32_t scope, const void *bytes,
+				      size_t len)
+{
+	struct seen_key key;
+
+	len = make_key(&key, kind, scope, bytes, len);
+	return gl_table_get(&c->seen, &key, len);
+}
+
+const char *gl_check_where(struct gl_loc loc, char buf[128])
+{
+	snprintf(buf, 128, "%.100s:%u:%u", loc.file ? loc.file : "?", loc.line, loc.col);
+	return buf;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------------------------ */
+
+uint32_t gl_v4(const struct gl_prefix *prefix)
+{
+	uint32_t be;
+
+	memcpy(&be, prefix->bytes, sizeof(be));
+	return ntohl(be);
+}
+
+static uint32_t host_mask(const struct gl_prefix *prefix)
+{
+	return prefix->len ? (uint32_t)((1ull << (32 - prefix->len)) - 1) : 0xffffffff;
+}
+
+uint32_t gl_v4_first(const struct gl_prefix *prefix)
+{
+	return gl_v4(prefix) & ~host_mask(prefix);
+}
+
+uint32_t gl_v4_last(const struct gl_prefix *prefix)
+{
+	return gl_v4(prefix) | host_mask(prefix);
+}
+
+const char *gl_reserved_name(const struct gl_prefix *subnet, uint32_t address)
+{
+	if (subnet->len > 30) /* RFC 3021 */
+		return NULL;
+	if (address == gl_v4_first(subnet))
+		return "the network address";
+	return address == gl_v4_last(subnet) ? "the broadcast address" : NULL;
+}
+
+bool gl_check_v4(struct gl_check *c, const struct gl_prefix *prefix, const char *what)
+{
+	static const struct {
+		uint32_t first, last;
+		const char *what;
+	} unusable[] = {
+		{ 0, 0x00ffffff, "0.0.0.0/8 (\"this network\")" },
+		{ 0x7f000000, 0x7fffffff, "127.0.0.0/8 (loopback)" },
+		{ 0xe0000000, 0xefffffff, "224.0.0.0/4 (multicast)" },
+		{ 0xffffffff, 0xffffffff, "255.255.255.255 (broadcast)" },
+	};
+	char buf[50];
+
+	if (prefix->family == AF_INET6) {
+		GL_REPORT(c, prefix->loc, "IPv6 is not supported yet: %s %s", what, gl_prefix_format(prefix, buf));
+		return false;
+	}
+	if (prefix->family != AF_INET)
+		return false;
+	for (size_t i = 0; i < sizeof(unusable) / sizeof(*unusable); i++) {
+		if (gl_v4(prefix) < unusable[i].first || gl_v4_last(prefix) > unusable[i].last)
+			continue;
+		GL_REPORT(c, prefix->loc, "%s %s cannot be used: it lies in %s", what, gl_prefix_format(prefix, buf),
+			  unusable[i].what);
+		return false;
+	}
+	return true;
+}
+
+/* ---- names ---------------------------------------------------------------------------------------------------- */
+
+static void check_name(struct gl_check *c, enum gl_seen kind, uint32_t scope, const struct gl_string *name,
+		       const char *what)
+{
+	struct gl_holder holder = { .loc = name->loc };
+	const struct gl_holder *had;
+	char where[128];
+
+	if (!*name->s)
+		return;
+	had = gl_check_first(c, kind, scope, name->s, strlen(name->s), &holder);
+	if (had)
+		GL_REPORT(c, name->loc, "%s \"%s\" is defined twice; first at %s", what, name->s,
+			  gl_check_where(had->loc, where));
+}
+
+static void check_uplinks(struct gl_check *c)
+{
+	for (size_t i = 0; i < c->def->uplink_count && !c->err; i++) {
+		const struct gl_uplink *uplink = &c->def->uplinks[i];
+
+		if (i == GL_MAX_UPLINKS)
+			GL_REPORT(c, uplink->loc, "more than %d uplinks", GL_MAX_UPLINKS);
+		c->uplink_unread |= !*uplink->name.s;
+		check_name(c, GL_SEEN_UPLINK, 0, &uplink->name, "uplink");
+		check_name(c, GL_SEEN_DEVICE, 0, &uplink->interface, "interface");
+	}
+}
+
+static void check_tenants(struct gl_check *c)
+{
+	size_t networks = 0;
+
+	for (uint32_t t = 0; t < c->def->tenant_count && !c->err; t++) {
+		const struct gl_tenant *tenant = &c->def->tenants[t];
+
+		if (t == GL_MAX_TENANTS)
+			GL_REPORT(c, tenant->loc, "more than %d tenants", GL_MAX_TENANTS);
+		check_name(c, GL_SEEN_TENANT, 0, &tenant->name, "tenant");
+		for (size_t n = 0; n < tenant->network_count && !c->err; n++) {
+			if (networks++ == GL_MAX_NETWORKS)
+				GL_REPORT(c, tenant->networks[n].loc, "more than %d networks", GL_MAX_NETWORKS);
+			check_name(c, GL_SEEN_NETWORK, t, &tenant->networks[n].name, "network");
+		}
+		for (size_t g = 0; g < tenant->guest_count && !c->err; g++)
+			check_name(c, GL_SEEN_GUEST, t, &tenant->guests[g].name, "guest");
+	}
+}
+
+const struct gl_net *gl_check_net(const struct gl_check *c, uint32_t tenant, const char *name)
+{
+	const struct gl_network *network = gl_find_network(&c->def->tenants[tenant], name);
+
+	if (!*name || !network)
+		return NULL;
+	return &c->nets[c->first_net[tenant] + (size_t)(network - c->def->tenants[tenant].networks)];
+}
+
+/* ---- interfaces ----------------------------------------------------------------------------------------------- */
+
+uint32_t gl_check_segment(const struct gl_net *net)
+{
+	if (net->network->mode == GL_MODE_BRIDGE && net->uplink != GL_NONE)
+		return GL_SEGMENT(net->uplink, net->network->vlan);
+	return net->index;
+}
+
+/* " of tenant "b"", where it is another one's. */
+static const char *whose(const struct gl_holder *had, const struct gl_net *net, char buf[96])
+{
+	if (!strcmp(had->tenant, net->tenant->name.s))
+		return "";
+	snprintf(buf, 96, " by tenant \"%s\"", had->tenant);
+	return buf;
+}
+
+static void check_mac(struct gl_check *c, const struct gl_interface *interface, const struct gl_net *net)
+{
+	static const uint8_t none[6];
+	struct gl_holder holder = { interface->mac_loc, net->tenant->name.s, net->network->name.s };
+	const uint8_t *m = interface->mac;
+	const struct gl_holder *had;
+	uint8_t gateway[6];
+	char mac[18], where[128], tenant[96];
+
+	if (!memcmp(m, none, 6))
+		return;
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	had = gl_check_first(c, GL_SEEN_MAC, gl_check_segment(net), m, 6, &holder);
+	if (had)
+		GL_REPORT(c, interface->mac_loc, "MAC %s is used twice in %s \"%s\"; first%s at %s", mac,
+			  net->network->mode == GL_MODE_BRIDGE ? "the segment of network" : "network",
+			  net->network->name.s, whose(had, net, tenant), gl_check_where(had->loc, where));
+	gl_gateway_mac(net->tenant->name.s, net->network->name.s, gateway);
+	if (!memcmp(m, gateway, 6))
+		GL_REPORT(c, interface->mac_loc,
+			  "MAC %s is that of the gateway of network \"%s\"; expected another one", mac,
+			  net->network->name.s);
+}
+
+static const struct gl_prefix *subnet_of(const struct gl_network *network, const struct gl_prefix *address, size_t *i)
+{
+	for (*i = 0; *i < network->subnet_count; ++*i) {
+		if (gl_prefix_contains(&network->subnets[*i], address))
+			return &network->subnets[*i];
+	}
+	return NULL;
+}
+
+static void outside(struct gl_check *c, const struct gl_prefix *address, const struct gl_network *network)
+{
+	char list[5 * 50] = "", buf[50], text[50];
+
+	for (size_t i = 0; i < network->subnet_count && i < 4; i++) {
+		size_t len = strlen(list);
+
+		snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
+			 gl_prefix_format(&network->subnets[i], buf));
+	}
+	GL_REPORT(c, address->loc, "address %s lies outside the subnets of network \"%s\" (%s)",
+		  gl_prefix_format(address, text), network->name.s, list);
+}
+
+static void check_address(struct gl_check *c, const struct gl_prefix *address, const struct gl_net *net)
+{
+	const struct gl_network *network = net->network;
+	struct gl_holder holder = { address->loc, net->tenant->name.s, network->name.s };
+	const struct gl_prefix *subnet;
+	const struct gl_holder *had;
+	char text[50], where[128], tenant[96], in[50];
+	struct gl_prefix gateway;
+	size_t i;
+
+	if (!net->clear)
+		return;
+	gl_prefix_format(address, text);
+	subnet = subnet_of(network, address, &i);
+	if (!subnet) {
+		outside(c, address, network);
+		return;
+	}
+	if (gl_reserved_name(subnet, gl_v4(address))) {
+		GL_REPORT(c, address->loc, "address %s is %s of %s; expected one between", text,
+			  gl_reserved_name(subnet, gl_v4(address)), gl_prefix_format(subnet, in));
+		return;
+	}
+	gateway = gl_network_gateway(network, i);
+	if (gl_v4(&gateway) == gl_v4(address)) {
+		GL_REPORT(c, address->loc, "address %s is the gateway of network \"%s\"%s", text, network->name.s,
+			  gateway.loc.line == subnet->loc.line && gateway.loc.col == subnet->loc.col
+				  ? ", as the first host address is where `gateways` names none"
+				  : "");
+		return;
+	}
+	had = gl_check_seen(c, GL_SEEN_ROUTER, gl_check_segment(net), address->bytes, 4);
+	if (had) {
+		GL_REPORT(c, address->loc, "address %s is a gateway on the segment of network \"%s\", at %s", text,
+			  network->name.s, gl_check_where(had->loc, where));
+		return;
+	}
+	had = gl_check_first(c, GL_SEEN_ADDRESS, gl_check_segment(net), address->bytes, 4, &holder);
+	if (had)
+		GL_REPORT(c, address->loc, "address %s is used twice in %s \"%s\"; first%s at %s", text,
+			  network->mode == GL_MODE_BRIDGE ? "the segment of network" : "network", network->name.s,
+			  whose(had, net, tenant), gl_check_where(had->loc, where));
+}
+
+static void check_allowed(struct gl_check *c, const struct gl_prefix *pair, const struct gl_net *net)
+{
+	uint32_t first = gl_v4_first(pair);
+	char text[50], expected[50];
+	struct gl_prefix clean = *pair;
+
+	if (gl_v4(pair) != first) {
+		first = htonl(first);
+		memcpy(clean.bytes, &first, 4);
+		GL_REPORT(c, pair->loc, "host bits set in %s; expected %s", gl_prefix_format(pair, text),
+			  gl_prefix_format(&clean, expected));
+		return;
+	}
+	for (size_t i = 0; net && net->clear && pair->len == 32 && i < net->network->subnet_count; i++) {
+		struct gl_prefix gateway = gl_network_gateway(net->network, i);
+
+		if (gl_v4(&gateway) == gl_v4(pair))
+			GL_REPORT(c, pair->loc, "%s is the gateway of network \"%s\"; no guest may speak for it",
+				  gl_prefix_format(pair, text), net->network->name.s);
+	}
+}
+
+/* Broadcast frames reach a bounded number of interfaces; the first one beyond is reported. */
+static void check_members(struct gl_check *c, const struct gl_interface *interface, const struct gl_net *net)
+{
+	struct gl_members *members;
+	struct seen_key key;
+	const void *had;
+	size_t len;
+
+	if (!net->network->broadcast)
+		return;
+	members = gl_arena_alloc(&c->arena, sizeof(*members));
+	len = make_key(&key, GL_SEEN_MEMBERS, gl_check_segment(net), NULL, 0);
+	if (!members || gl_table_put(&c->seen, &c->arena, &key, len, members, &had)) {
+		c->err = -ENOMEM;
+		return;
+	}
+	if (had)
+		members = (struct gl_members *)had;
+	if (members->count++ == GL_NET_MEMBERS)
+		GL_REPORT(
+			c, interface->loc,
+			"network \"%s\" has more than the %d interfaces that a broadcast can reach; expected fewer, or "
+			"`broadcast: false`",
+			net->network->name.s, GL_NET_MEMBERS);
+}
+
+static void check_interface(struct gl_check *c, uint32_t t, const struct gl_interface *interface)
+{
+	const struct gl_tenant *tenant = &c->def->tenants[t];
+	const struct gl_net *net = gl_check_net(c, t, interface->network.s);
+
+	if (c->interface_count++ == GL_PORT_SLOTS - c->def->uplink_count)
+		GL_REPORT(c, interface->loc, "more than %d interfaces, uplinks included", GL_PORT_SLOTS);
+	check_name(c, GL_SEEN_DEVICE, 0, &interface->tap, "interface");
+	if (!net && *interface->network.s && !gl_find_network(tenant, ""))
+		GL_REPORT(c, interface->network.loc, "tenant \"%s\" has no network \"%s\"", tenant->name.s,
+			  interface->network.s);
+	if (net) {
+		check_mac(c, interface, net);
+		check_members(c, interface, net);
+	}
+	for (size_t i = 0; i < interface->address_count && !c->err; i++) {
+		if (gl_check_v4(c, &interface->addresses[i], "address") && net)
+			check_address(c, &interface->addresses[i], net);
+	}
+	for (size_t i = 0; i < interface->allowed_count && !c->err; i++) {
+		if (gl_check_v4(c, &interface->allowed_address_pairs[i], "allowed address pair"))
+			check_allowed(c, &interface->allowed_address_pairs[i], net);
+	}
+}
+
+int gl_validate(const struct gl_definition *def, struct gl_diag *diag)
+{
+	struct gl_check c = { .def = def, .diag = diag };
+
+	check_uplinks(&c);
+	check_tenants(&c);
+	if (!c.err)
+		gl_check_networks(&c);
+	for (uint32_t t = 0; t < def->tenant_count && !c.err; t++) {
+		const struct gl_tenant *tenant = &def->tenants[t];
+
+		for (size_t g = 0; g < tenant->guest_count; g++) {
+			for (size_t i = 0; i < tenant->guests[g].interface_count && !c.err; i++)
+				check_interface(&c, t, &tenant->guests[g].interfaces[i]);
+		}
+	}
+	if (!c.err)
+		gl_check_public(&c);
+	gl_arena_clear(&c.arena);
+	if (c.err)
+		return c.err;
+	return c.bad ? -EINVAL : 0;
+}
