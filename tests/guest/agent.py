@@ -35,11 +35,11 @@ def main():
         if not chunk:
             return 125
         received += chunk
-        # What a command that ran into its limit answered late carries another identifier.
+        # Late answers of commands that ran into their limit, and echoes of the console at boot, carry other words.
         while b"\n" in received:
             line, received = received.split(b"\n", 1)
             words = line.split(b" ")
-            if words[0] == ident.encode() and len(words) >= 2:
+            if words[0] == b"=" + ident.encode() and len(words) >= 2:
                 sys.stdout.buffer.write(base64.b64decode(words[2] if len(words) > 2 else b""))
                 return int(words[1])
 

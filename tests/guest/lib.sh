@@ -3,7 +3,7 @@
 # Neighbours: image.sh (what they boot), init (the agent inside), agent.py (the wire to it).
 
 GUEST_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-GUEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/guestlane-guests.XXXXXX")
+GUEST_DIR=${GUEST_DIR:-$(mktemp -d "${TMPDIR:-/tmp}/guestlane-guests.XXXXXX")}
 declare -A GUEST_PID=()
 
 # guest_boot NAME NETNS VERSION MEMORY-MIB TAP=MAC[,QUEUES]...: starts a guest whose NICs are existing taps of NETNS.
@@ -29,7 +29,7 @@ guest_boot() {
 random.trust_cpu=on rdinit=/init gl.name=$name ${GUEST_APPEND:-}" \
 		-serial "file:$GUEST_DIR/$name.console" -device virtio-rng-pci \
 		-device virtio-serial-pci -chardev "socket,id=agent,path=$GUEST_DIR/$name.agent,server=on,wait=off" \
-		-device virtserialport,chardev=agent,name=agent "${nics[@]}" </dev/null >"$GUEST_DIR/$name.qemu" 2>&1 9>&- &
+		-device virtconsole,chardev=agent "${nics[@]}" </dev/null >"$GUEST_DIR/$name.qemu" 2>&1 9>&- &
 	GUEST_PID[$name]=$!
 }
 
@@ -56,6 +56,7 @@ guest_stop() {
 	unset "GUEST_PID[$1]"
 }
 
+# Leaves GUEST_DIR with the consoles to the caller.
 guest_stop_all() {
 	local name
 	for name in "${!GUEST_PID[@]}"; do
@@ -64,5 +65,4 @@ guest_stop_all() {
 	for name in "${!GUEST_PID[@]}"; do
 		guest_stop "$name"
 	done
-	rm -rf "$GUEST_DIR"
 }

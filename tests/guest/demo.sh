@@ -1,0 +1,210 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+# `make demo`: two customers with the same addresses on one host, five real guests, shown step by step in about a
+# minute. Everything happens in network namespaces of its own. Exit status 1 when something is not as it should be.
+# Neighbours: demo.yaml (the definition), world.sh (host, uplink, guests).
+set -uo pipefail
+. "$(dirname "$0")/world.sh"
+
+bold='' red='' green='' yellow='' dim='' off=''
+if [ -t 1 ]; then
+	bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' yellow=$'\e[33m' dim=$'\e[2m' off=$'\e[0m'
+fi
+began=${EPOCHREALTIME/./} number=0 wrong=0
+
+clock() { local t=$((${EPOCHREALTIME/./} - began)); printf '%d.%d' $((t / 1000000)) $((t / 100000 % 10)); }
+step() {
+	number=$((number + 1))
+	printf '\n%s%d  %-68s%s %s%6s s%s\n' "$bold" $number "$1" "$off" "$dim" "$(clock)" "$off"
+}
+say() { printf '   %s\n' "$*"; }
+indent() { sed 's/^/   /'; }
+good() { printf '   %s✓%s %s\n' "$green" "$off" "$*"; }
+bad() { printf '   %s✗ %s%s\n' "$red" "$*" "$off"; wrong=$((wrong + 1)); }
+# expect TEXT COMMAND...
+expect() {
+	local text=$1
+	shift
+	if "$@"; then good "$text"; else bad "$text"; fi
+}
+run() { printf '   %s$ %s%s\n' "$yellow" "$*" "$off"; }
+give_up() { bad "$*"; exit 1; }
+
+# ---- the matrix: what each cell must say ------------------------------------------------------------------------
+
+columns=(10.0.0.1 10.0.0.11 10.0.0.12 10.0.0.13 192.168.7.12 192.168.7.13 $SERVER $HOST
+	$ACME_PUBLIC:8080 $HOST:8080)
+heads=("gateway" "10.0.0" "10.0.0" "10.0.0" "192.168.7" "192.168.7" "server" "host" "acme's" "globex's")
+heads2=(".1" ".11" ".12" ".13" ".12" ".13" "outside" "itself" ":8080" ":8080")
+declare -A must=()
+row() {
+	local from=$1 i
+	shift
+	for i in "${!columns[@]}"; do
+		must[$from ${columns[$i]}]=$1
+		shift
+	done
+}
+#              .1   .11        .12     .13        lab.12  lab.13   server host  acme:8080  globex:8080
+row acme-web   ping '*'        acme/db -          -       -        server -     '*'        globex/web
+row acme-db    ping acme/web   '*'     -          '*'     acme/lab server -     acme/web   globex/web
+row acme-lab   -    -          -       -          acme/db '*'      -      -     -          -
+row globex-web ping '*'        -       globex/app -       -        server -     acme/web   '*'
+row globex-app ping globex/web -       '*'        -       -        server -     acme/web   globex/web
+row outside    -    -          -       -          -       -        '*'    '*'   acme/web   globex/web
+
+# What one source saw of one target, in a word: who answered; which protocols, unless all of them.
+summary() {
+	awk -v target="$2" '
+		$1 == target { seen[$2] = $3 }
+		END {
+			who = seen["tcp"]
+			if (target ~ /:/) { print who; exit }
+			if (seen["ping"] == "yes" && who == "-" && seen["udp"] == "-") { print "ping"; exit }
+			if (seen["ping"] == "-" && who == "-" && seen["udp"] == "-") { print "-"; exit }
+			if (seen["ping"] == "yes" && who == seen["udp"]) { print who; exit }
+			print "p:" seen["ping"] ",t:" who ",u:" seen["udp"]
+		}' "$GUEST_DIR/seen.$1"
+}
+
+matrix() {
+	local from target cell want color i pid
+	local -a pids=()
+	for from in "${GUESTS[@]}" outside; do
+		local -a targets=()
+		for target in "${columns[@]}"; do
+			[ "${must[$from $target]}" = '*' ] || targets+=("$target")
+		done
+		probe_from "$from" "${targets[@]}" >"$GUEST_DIR/seen.$from" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	printf '   %s%-11s' "$dim" "from \\ to"
+	for i in "${!columns[@]}"; do printf ' %-10s' "${heads[$i]}"; done
+	printf '\n   %-11s' ''
+	for i in "${!columns[@]}"; do printf ' %-10s' "${heads2[$i]}"; done
+	printf '%s\n' "$off"
+	for from in "${GUESTS[@]}" outside; do
+		printf '   %s%-11s%s' "$bold" "$(title "$from")" "$off"
+		for target in "${columns[@]}"; do
+			want=${must[$from $target]}
+			if [ "$want" = '*' ]; then
+				printf ' %s%-10s%s' "$dim" . "$off"
+				continue
+			fi
+			cell=$(summary "$from" "$target")
+			color=$dim
+			[ "$cell" = - ] || color=$green
+			if [ "$cell" != "$want" ]; then
+				color=$red
+				wrong=$((wrong + 1))
+				cell="$cell!=$want"
+			fi
+			printf ' %s%-10s%s' "$color" "$cell" "$off"
+		done
+		echo
+	done
+}
+
+# bulk FROM TEXT ADDRESS PORT MIB
+bulk() {
+	local result
+	result=$(guest_run "$1" "probe bulk $3 $4 $5" 90)
+	case $result in
+	ok*) set -- "$2" $result; good "$(printf '%-44s %s MiB in %5.1f s, %4d Mbit/s, sum of all bytes agrees' "$1" "$3" "$4" "$5")" ;;
+	*) bad "$2: ${result:-no answer}" ;;
+	esac
+}
+
+# spoof TEXT REASON FRAMES-COMMAND
+spoof() {
+	local before after
+	before=$(drops acme-db "$2")
+	guest_run acme-db "probe forge $3 50"
+	after=$(drops acme-db "$2")
+	if [ $((after - before)) -ge 50 ]; then
+		good "$(printf '%-44s %3d of 50 frames dropped: %s' "$1" $((after - before > 50 ? 50 : after - before)) "$2")"
+	else
+		bad "$1: $((after - before)) of 50 counted under $2"
+	fi
+}
+
+# ---- the show ---------------------------------------------------------------------------------------------------
+
+printf '%sguestlane: two customers, one host, the same addresses%s\n' "$bold" "$off"
+
+step "A host with an uplink and six taps, an outside with a server"
+"$GUEST_HERE/image.sh" "$BUILD" 6.1 || give_up "no image for the guests"
+world_network || give_up "the namespaces could not be set up"
+say "outside 203.0.113.254, its server $SERVER; host $HOST on wan; taps acme-* and globex-*"
+
+step "The definition, applied before any guest runs"
+sed -n '/^tenants/,$p' "$GUEST_HERE/demo.yaml" | sed "s/^/   $dim/;s/\$/$off/"
+run guestlane apply demo.yaml
+gl apply "$GUEST_HERE/demo.yaml" 2>&1 | indent || give_up "apply failed"
+plan=$(gl plan "$GUEST_HERE/demo.yaml" 2>&1)
+expect "a second look finds nothing to change" grep -qi "no change" <<<"$plan"
+
+step "Five guests boot: Linux 6.1, virtio-net all offloads on, software emulation"
+world_boot
+declare -A booting=()
+for name in "${GUESTS[@]}"; do
+	world_configure "$name" >"$GUEST_DIR/up.$name" 2>&1 &
+	booting[$name]=$!
+done
+for name in "${GUESTS[@]}"; do
+	if wait "${booting[$name]}"; then
+		say "$(printf '%-12s up %5s s  %s' "$(title "$name")" "$(clock)" "$(guest_run "$name" \
+			"ip -o -4 addr show scope global | awk '{print \$2, \$4}' | tr '\n' ' '; cat /sys/class/net/eth0/address")")"
+	else
+		cat "$GUEST_DIR/up.$name"
+		give_up "$(title "$name") did not come up"
+	fi
+done
+
+step "Who reaches whom: the name of who answers ping, TCP and UDP; '-' nobody"
+matrix
+say "${dim}10.0.0.11 is one machine for acme and another for globex; :8080 is each customer's forwarded port (TCP).$off"
+
+step "Translation: whom the server outside sees"
+seen_a=$(guest_run acme-web "probe ask udp $SERVER 53 3000")
+seen_g=$(guest_run globex-web "probe ask udp $SERVER 53 3000")
+expect "acme/web   10.0.0.11 arrives as ${seen_a#* saw }" grep -q "saw $ACME_PUBLIC " <<<"$seen_a"
+expect "globex/web 10.0.0.11 arrives as ${seen_g#* saw }" grep -q "saw $HOST " <<<"$seen_g"
+
+step "Bulk data, checksums and segments left to the virtual card"
+bulk acme-db "acme/db -> acme/web, tap to tap" 10.0.0.11 7 64
+bulk globex-app "globex/app -> the server, through NAT" $SERVER 7 64
+
+step "acme/db turns hostile"
+spoof "sends with acme/web's address" SPOOF_IP "udp eth0 52:54:00:00:00:02 52:54:00:00:00:01 10.0.0.11 10.0.0.11"
+spoof "sends with acme/web's MAC" SPOOF_MAC "udp eth0 52:54:00:00:00:01 ff:ff:ff:ff:ff:ff 10.0.0.12 10.0.0.11"
+spoof "claims in ARP to be the gateway" SPOOF_ARP "arp eth0 52:54:00:00:00:02 ff:ff:ff:ff:ff:ff 10.0.0.1 10.0.0.11"
+run guestlane show drops --tap acme-db
+gl show drops --tap acme-db 2>&1 | indent
+expect "its neighbours did not notice: globex/app reaches globex/web" \
+	guest_run globex-app "probe ask tcp 10.0.0.11 7 3000 | grep -q ^globex/web"
+
+step "What the operator sees"
+run guestlane status
+gl status 2>&1 | indent || bad "status failed"
+run "guestlane show flows | head -n 25"
+gl show flows >"$GUEST_DIR/flows" 2>&1 || bad "show flows failed"
+head -n 25 "$GUEST_DIR/flows" | indent
+say "$dim... $(wc -l <"$GUEST_DIR/flows") lines in all$off"
+
+step "Everything goes again"
+run guestlane delete --all
+gl delete --all 2>&1 | indent || bad "delete failed"
+left=$(for tap in wan acme-web acme-db globex-web; do host tc filter show dev $tap ingress; host ip link show dev $tap; done |
+	grep -c -E 'bpf|xdp')
+expect "no program is left on any interface" test "$left" = 0
+for name in "${GUESTS[@]}"; do guest_stop "$name"; done
+
+echo
+if [ "$wrong" = 0 ]; then
+	printf '%sEverything as it should be, in %s seconds.%s\n' "$green" "$(clock)" "$off"
+else
+	printf '%s%d things are not as they should be, after %s seconds.%s\n' "$red" "$wrong" "$(clock)" "$off"
+fi
+exit $((wrong > 0))
