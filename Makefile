@@ -21,10 +21,8 @@ LDLIBS    = $(shell pkg-config --libs $(LIBS)) -lelf -lz
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wshadow -I. -I/usr/include/$(shell gcc -print-multiarch)
 
-# The programs: NAME of build/bpf/NAME.o, made of bpf/SOURCE.bpf.c for one hook.
-BPF_XDP := from_guest_xdp from_uplink_xdp
-BPF_TC  := from_guest_tc from_uplink_tc to_guest_tc sweep_tc
-BPF_OBJ := $(patsubst %,$(BUILD)/bpf/%.o,$(BPF_XDP) $(BPF_TC))
+# One object per hook, both from the same stages.
+BPF_OBJ := $(BUILD)/bpf/xdp.o $(BUILD)/bpf/tc.o
 BPF_HDR := $(wildcard bpf/*.h maps/*.h maps/*.def)
 SKEL    := $(BUILD)/guestlane.skel.h
 
@@ -71,17 +69,13 @@ fuzz: $(BUILD)/.fuzzers
 
 # ---- programs ---------------------------------------------------------------------------------------------------
 
-$(BUILD)/bpf/%_xdp.o: bpf/%.bpf.c $(BPF_HDR)
+$(BUILD)/bpf/%.o: bpf/%.bpf.c $(BPF_HDR)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DGL_HOOK_XDP -c $< -o $@
-
-$(BUILD)/bpf/%_tc.o: bpf/%.bpf.c $(BPF_HDR)
-	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DGL_HOOK_TC -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DGL_HOOK_$(if $(filter xdp,$*),XDP,TC) -c $< -o $@
 
 $(BUILD)/guestlane.bpf.o: $(BPF_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(BPFTOOL) gen object $@ $^
+	$(Q)$(BPFTOOL) gen object $@.tmp $^ && mv $@.tmp $@
 
 $(SKEL): $(BUILD)/guestlane.bpf.o
 	$(call say,SKEL,$@)

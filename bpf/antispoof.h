@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Is the sender who it says it is? Source MAC, source address, ARP sender, tags, ethertypes, link-control frames, DHCP.
+ * Neighbours: port.h (whose addresses are held against the packet). */
+#ifndef GL_ANTISPOOF_H
+#define GL_ANTISPOOF_H
+
+#include "pkt.h"
+
+/* Ethertypes that only bridges and switches speak: pause, slow protocols (LACP), 802.1X, LLDP. */
+static __always_inline bool is_link_control(const struct pkt *p)
+{
+	/* 01:80:c2:00:00:0x, IEEE 802.1D reserved group addresses: STP, pause, LACP, 802.1X, LLDP */
+	if (p->dmac[0] == 0x01 && p->dmac[1] == 0x80 && p->dmac[2] == 0xc2 && p->dmac[3] == 0 && p->dmac[4] == 0 &&
+	    p->dmac[5] <= 0x2f)
+		return true;
+	return p->ethertype_be == bpf_htons(0x8808) || p->ethertype_be == bpf_htons(0x8809) ||
+	       p->ethertype_be == bpf_htons(0x888e) || p->ethertype_be == bpf_htons(0x88cc);
+}
+
+static __always_inline enum step stage_antispoof_link(struct pkt *p)
+{
+	if (is_link_control(p))
+		return drop(p, GL_DROP_LINK_CONTROL);
+	if (!mac_equal(p->smac, p->in->mac))
+		return drop(p, GL_DROP_SPOOF_MAC);
+	if (p->tagged)
+		return drop(p, GL_DROP_VLAN_TAGGED);
+	if (p->ethertype_be == bpf_htons(0x86dd))
+		return drop(p, GL_DROP_IPV6_OFF);
+	if (p->ethertype_be != bpf_htons(0x0800) && p->ethertype_be != bpf_htons(0x0806))
+		return drop(p, GL_DROP_ETHERTYPE);
+	return STEP_NEXT;
+}
+
+/* May the interface `port` at `slot` use this address? */
+static __always_inline bool port_may_use(const struct pkt *p, const struct gl_port_val *port, __u32 slot,
+					 __be32 addr_be)
+{
+	/* An unused place holds 0, which is no address. */
+	if (addr_be == 0)
+		return false;
+	if (addr_be == port->addr_be[0] || addr_be == port->addr_be[1] || addr_be == port->addr_be[2] ||
+	    addr_be == port->addr_be[3])
+		return true;
+	if (port->flags & GL_PORT_F_MORE_ADDRS) {
+		struct gl_allow4_key key = {
+			.prefixlen = 64,
+			.addr_be = addr_be,
+		};
+
+		key.slot_side_be = bpf_htonl(GL_TENANT_SIDE(slot, p->side));
+		return bpf_map_lookup_elem(&gl_allow4, &key) != NULL;
+	}
+	return false;
+}
+
+static __always_inline enum step stage_antispoof_arp(struct pkt *p)
+{
+	if (!mac_equal(p->arp_sender_mac, p->in->mac))
+		return drop(p, GL_DROP_SPOOF_ARP);
+	/* RFC 5227: a probe asks with sender 0 */
+	if (p->arp_sender_be == 0 && p->arp_op_be == bpf_htons(1))
+		return STEP_NEXT;
+	if (!port_may_use(p, p->in, p->in_slot, p->arp_sender_be))
+		return drop(p, GL_DROP_SPOOF_ARP);
+	return STEP_NEXT;
+}
+
+static __always_inline bool is_dhcp_request(const struct pkt *p)
+{
+	return p->proto == IPPROTO_UDP && p->sport_be == bpf_htons(68) && p->dport_be == bpf_htons(67);
+}
+
+static __always_inline bool is_dhcp_answer(const struct pkt *p)
+{
+	return p->proto == IPPROTO_UDP && p->sport_be == bpf_htons(67);
+}
+
+/* Where a destination may be on a wire at all (RFC 6890). */
+static __always_inline bool is_martian_dst(__be32 addr_be)
+{
+	__u32 addr = bpf_ntohl(addr_be);
+
+	return addr >> 24 == 0 || addr >> 24 == 127 || (addr >> 28 == 0xf && addr != 0xffffffff);
+}
+
+/* `dhcp` is set when chaddr has been read: for requests and answers. */
+static __always_inline enum step stage_antispoof_ipv4(struct pkt *p)
+{
+	const bool request = p->frag != FRAG_TAIL && is_dhcp_request(p);
+
+	if (p->frag != FRAG_TAIL && is_dhcp_answer(p))
+		return drop(p, GL_DROP_DHCP_SERVER);
+	if (request) {
+		if (!mac_equal(p->chaddr, p->in->mac))
+			return drop(p, GL_DROP_DHCP_CHADDR);
+		if (p->in->mode != GL_MODE_BRIDGE)
+			return drop(p, GL_DROP_DHCP_CLIENT);
+	}
+	if (!(request && p->src_be == 0) && !port_may_use(p, p->in, p->in_slot, p->src_be))
+		return drop(p, GL_DROP_SPOOF_IP);
+	if (is_martian_dst(p->dst_be))
+		return drop(p, GL_DROP_MARTIAN);
+	/* IP multicast and broadcast travel in frames of their kind, and only there. */
+	if (!mac_is_multicast(p->dmac) && (ipv4_is_multicast(p->dst_be) || p->dst_be == 0xffffffff))
+		return drop(p, GL_DROP_BROADCAST_FOREIGN);
+	return STEP_NEXT;
+}
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* How a packet ends: the only redirect, and the one place that counts. Size, partial checksums, next hop, rewrite, tag.
+ * Neighbours: pipeline.h (decides), rewrite.h and icmp.h (bytes), replicate.h (copies), count.h. */
+#ifndef GL_EGRESS_H
+#define GL_EGRESS_H
+
+#include "count.h"
+#include "icmp.h"
+#include "parse.h"
+#include "pkt.h"
+#include "rewrite.h"
+#if !GL_IS_XDP
+#include "replicate.h"
+#endif
+
+#define NEXT_HOP_SECONDS 2 /* until the kernel is asked again */
+#define IFINDEX_LO 1 /* of every namespace; guestlane's setting there lets the kernel answer (loader/hardening.c) */
+#define GL_AF_INET 2
+
+/* Does the transport checksum hold the pseudo-header sum alone, left for a device to complete? A finished one looks
+ * the same once in 65,536 times and merely takes the slower road. */
+static __always_inline bool checksum_is_partial(const struct pkt *p)
+{
+	__u32 sum;
+
+	if (p->frag != FRAG_NONE)
+		return false;
+	if (p->proto == IPPROTO_SCTP)
+		return true;
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
+		return false;
+	sum = csum_add(p->orig_src_be, p->orig_dst_be);
+	sum = csum_add(sum, bpf_htons(p->proto));
+	sum = csum_add(sum, bpf_htons(p->l4_len));
+	return csum_fold(sum) == p->l4_csum;
+}
+
+static __always_inline enum step too_big(struct pkt *p, __u32 mtu)
+{
+	p->error_type = ICMP_UNREACH;
+	p->error_code = ICMP_FRAG_NEEDED;
+	p->error_mtu = mtu;
+	return drop(p, GL_DROP_TOO_BIG);
+}
+
+static __always_inline enum step egress_size(gl_ctx *ctx, struct pkt *p, __u32 mtu)
+{
+	__u32 gso;
+
+	if (p->l3_len <= mtu)
+		return STEP_NEXT;
+	if (GL_IS_XDP)
+		return STEP_SLOW;
+	gso = ctx_gso_size(ctx);
+	if (gso && gso + (p->l4_off - p->l3_off) + p->l4_hlen <= mtu)
+		return STEP_NEXT;
+	return too_big(p, mtu);
+}
+
+/* The MAC addresses towards the outside, from the kernel's FIB and neighbour table, kept in the flow for a moment.
+ * *resolve: the kernel has to find the neighbour, and keeps the packet meanwhile. */
+static __always_inline enum step egress_next_hop(gl_ctx *ctx, struct pkt *p, struct gl_flow4_val *flow, bool *resolve)
+{
+	struct bpf_fib_lookup fib = {};
+	long err;
+
+	if (flow->nh_seen && p->now - flow->nh_seen < NEXT_HOP_SECONDS)
+		return STEP_NEXT;
+	fib.family = GL_AF_INET;
+	fib.l4_protocol = p->proto;
+	fib.ifindex = IFINDEX_LO;
+	fib.ipv4_src = flow->new_src_be;
+	fib.ipv4_dst = flow->new_dst_be;
+	err = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	switch (err) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		if (fib.ifindex == flow->out_ifindex) {
+			mac_copy(flow->dmac, fib.dmac);
+			mac_copy(flow->smac, fib.smac);
+			if (fib.mtu_result)
+				flow->mtu = fib.mtu_result;
+			flow->nh_seen = p->now;
+			return egress_size(ctx, p, flow->mtu);
+		}
+		break;
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		break;
+	case BPF_FIB_LKUP_RET_NOT_FWDED:
+		return drop(p, GL_DROP_HOST_ADDRESS);
+	default:
+		return drop(p, GL_DROP_NO_ROUTE);
+	}
+	if (GL_IS_XDP)
+		return STEP_SLOW;
+	flow->nh_seen = 0;
+	*resolve = true;
+	return STEP_NEXT;
+}
+
+static __always_inline int egress_tag(gl_ctx *ctx, const struct pkt *p, __u16 push)
+{
+#if !GL_IS_XDP
+	if (p->tagged && bpf_skb_vlan_pop(ctx))
+		return -1;
+	if (push && bpf_skb_vlan_push(ctx, ETH_P_8021Q_BE, push))
+		return -1;
+#else
+	(void)ctx;
+	(void)p;
+	(void)push;
+#endif
+	return 0;
+}
+
+/* By the flow. *action is set on STEP_NEXT. */
+static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, int *action)
+{
+	struct gl_flow4_val *flow = p->flow, *first = p->flow_first;
+	const bool to_uplink = flow->flags & (GL_FLOW_F_TO_UPLINK | GL_FLOW_F_BRIDGED);
+	const __u16 push = flow->flags & GL_FLOW_F_BRIDGED ? flow->vlan : 0;
+	bool translate = flow->flags & GL_FLOW_F_REWRITE;
+	bool resolve = false;
+	enum step step;
+
+	if ((flow->flags & GL_FLOW_F_ROUTED) && p->ttl <= 1) {
+		p->error_type = ICMP_TIME_EXCEEDED;
+		return drop(p, GL_DROP_TTL_EXPIRED);
+	}
+	step = egress_size(ctx, p, flow->mtu);
+	if (step)
+		return step;
+	if (GL_IS_XDP && (!(flow->flags & GL_FLOW_F_XDP_OUT) || push || p->tagged || checksum_is_partial(p)))
+		return STEP_SLOW;
+	if (ctx_check_offload(ctx, p))
+		return drop(p, GL_DROP_GSO_INVALID);
+	if (flow->flags & GL_FLOW_F_TO_UPLINK) {
+		step = egress_next_hop(ctx, p, flow, &resolve);
+		if (step)
+			return step;
+	}
+	if (first)
+		translate |= !!(first->flags & GL_FLOW_F_REWRITE);
+	if (rewrite_forward(ctx, p, flow, translate))
+		return drop(p, GL_DROP_REWRITE_FAILED);
+	if (!(flow->flags & GL_FLOW_F_BRIDGED) && !resolve && rewrite_ethernet(ctx, flow->dmac, flow->smac))
+		return drop(p, GL_DROP_REWRITE_FAILED);
+	if (egress_tag(ctx, p, push))
+		return drop(p, GL_DROP_REWRITE_FAILED);
+
+	count_received(p);
+	count_flow(p, flow);
+	if (first)
+		count_flow(p, first);
+	count_sent(flow->out_slot, p->len);
+#if !GL_IS_XDP
+	if (resolve) {
+		*action = bpf_redirect_neigh(flow->out_ifindex, NULL, 0, 0);
+		return STEP_NEXT;
+	}
+#endif
+	*action = ctx_redirect(ctx, flow->out_slot, flow->out_ifindex, !to_uplink);
+	return STEP_NEXT;
+}
+
+/* As it is (ARP), to one interface. */
+static __always_inline enum step egress_deliver(gl_ctx *ctx, struct pkt *p, int *action)
+{
+	const bool to_uplink = p->in->kind == GL_PORT_GUEST && p->out_slot == p->in->uplink_slot;
+
+	if (GL_IS_XDP)
+		return STEP_SLOW;
+	if (egress_tag(ctx, p, to_uplink ? p->in->vlan : 0))
+		return drop(p, GL_DROP_REWRITE_FAILED);
+	count_received(p);
+	count_sent(p->out_slot, p->len);
+	*action = ctx_redirect(ctx, p->out_slot, p->out_ifindex, !to_uplink);
+	return STEP_NEXT;
+}
+
+/* Copies; the frame itself goes on to the uplink, to the host, or ends here. */
+static __always_inline enum step egress_replicate(gl_ctx *ctx, struct pkt *p, int *action)
+{
+#if !GL_IS_XDP
+	struct gl_port_val *uplink = NULL;
+	bool copied;
+
+	if (ctx_check_offload(ctx, p))
+		return drop(p, GL_DROP_GSO_INVALID);
+	copied = replicate(ctx, p);
+	if (p->repl_uplink)
+		uplink = port_by_slot(p->in->uplink_slot, p->side);
+	if (uplink) {
+		p->out_slot = p->in->uplink_slot;
+		p->out_ifindex = uplink->ifindex;
+		return egress_deliver(ctx, p, action);
+	}
+	if (!copied && p->repl_addr_be && !p->repl_host)
+		return drop(p, GL_DROP_ARP_UNKNOWN);
+	count_received(p);
+	*action = p->repl_host ? CTX_PASS : CTX_DROP;
+	return STEP_NEXT;
+#else
+	(void)ctx;
+	(void)p;
+	(void)action;
+	return STEP_SLOW;
+#endif
+}
+
+static __always_inline enum step egress_answer(gl_ctx *ctx, struct pkt *p, bool arp, int *action)
+{
+	if (GL_IS_XDP && !(p->in->flags & GL_PORT_F_XDP_OUT))
+		return STEP_SLOW;
+	if (arp ? reply_arp(ctx, p) : reply_echo(ctx, p))
+		return drop(p, GL_DROP_REWRITE_FAILED);
+	count_received(p);
+	count_sent(p->in_slot, p->len);
+	*action = ctx_send_back(ctx, p->in->kind == GL_PORT_GUEST);
+	return STEP_NEXT;
+}
+
+/* The program's verdict. */
+static __always_inline int finish(gl_ctx *ctx, struct pkt *p, enum step step)
+{
+	int action = CTX_DROP;
+
+	switch (step) {
+	case STEP_FORWARD:
+		step = egress_forward(ctx, p, &action);
+		break;
+	case STEP_DELIVER:
+		step = egress_deliver(ctx, p, &action);
+		break;
+	case STEP_REPLICATE:
+		step = egress_replicate(ctx, p, &action);
+		break;
+	case STEP_ARP_REPLY:
+		step = egress_answer(ctx, p, true, &action);
+		break;
+	case STEP_ECHO_REPLY:
+		step = egress_answer(ctx, p, false, &action);
+		break;
+	default:
+		break;
+	}
+	switch (step) {
+	case STEP_NEXT:
+		return action;
+	case STEP_PASS:
+		return CTX_PASS;
+	case STEP_SLOW:
+		return CTX_SLOW;
+	case STEP_CONSUMED:
+		count_received(p);
+		return CTX_DROP;
+	default:
+		break;
+	}
+	/* XDP cannot answer on a device that takes no frames from it; TC drops and answers then. */
+	if (error_is_due(p)) {
+		if (GL_IS_XDP && !(p->in->flags & GL_PORT_F_XDP_OUT))
+			return CTX_SLOW;
+		count_drop(p);
+		return reply_error(ctx, p) ? CTX_DROP : ctx_send_back(ctx, p->in->kind == GL_PORT_GUEST);
+	}
+	count_drop(p);
+	return CTX_DROP;
+}
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* On ingress of a guest's interface: nothing a guest sends gets past it into the host's stack. */
+#ifndef GL_FROM_GUEST_BPF_H
+#define GL_FROM_GUEST_BPF_H
+
+#include "hook.h"
+
+#include "pipeline.h"
+
+SEC(GL_SECTION) int GL_PROGRAM(from_guest)(gl_ctx *ctx)
+{
+	struct pkt p;
+
+	pkt_init(&p);
+	return finish(ctx, &p, from_guest(ctx, &p));
+}
+
+#endif

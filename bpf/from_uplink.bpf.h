@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* On ingress of an uplink: takes what is for guests, leaves everything else to the host. */
+#ifndef GL_FROM_UPLINK_BPF_H
+#define GL_FROM_UPLINK_BPF_H
+
+#include "hook.h"
+
+#include "pipeline.h"
+
+SEC(GL_SECTION) int GL_PROGRAM(from_uplink)(gl_ctx *ctx)
+{
+	struct pkt p;
+
+	pkt_init(&p);
+	return finish(ctx, &p, uplink_verdict(&p, from_uplink(ctx, &p)));
+}
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One leg of a packet's way: find its flow, or open one; evaluate it anew when the tenant's generation has changed.
+ * A packet has one leg, or two when it goes from one public address of ours to another.
+ * Neighbours: flow.h (the table), route.h, policy.h, nat.h (asked once per flow), pipeline.h (who calls). */
+#ifndef GL_LEG_H
+#define GL_LEG_H
+
+#include "flow.h"
+#include "nat.h"
+#include "opening.h"
+#include "parse.h"
+#include "policy.h"
+#include "route.h"
+
+/* The entry of the answers: the way back to `in`. */
+static __always_inline void opening_peer(struct opening *o, const struct gl_port_val *in, __u32 now)
+{
+	struct gl_flow4_val *v = &o->peer_val;
+
+	v->flags |= GL_FLOW_F_REPLY | (o->val.flags & (GL_FLOW_F_REWRITE | GL_FLOW_F_ROUTED)) |
+		    (in->flags & GL_PORT_F_XDP_OUT ? GL_FLOW_F_XDP_OUT : 0);
+	v->out_slot = o->in_slot;
+	v->out_ifindex = in->ifindex;
+	v->mtu = in->mtu > 0xffff ? 0xffff : in->mtu;
+	v->in_slot = o->val.out_slot;
+	v->peer_scope = o->key.scope;
+	v->new_src_be = o->key.dst_be;
+	v->new_dst_be = o->key.src_be;
+	v->new_sport_be = o->key.dport_be;
+	v->new_dport_be = o->key.sport_be;
+	v->created = now;
+	v->last_seen = now;
+	v->gen = o->val.gen;
+	if (o->hairpin) {
+		v->flags |= GL_FLOW_F_HAIRPIN;
+	} else if (o->from_uplink) {
+		v->flags |= o->val.flags & GL_FLOW_F_ROUTED ? GL_FLOW_F_TO_UPLINK : GL_FLOW_F_BRIDGED;
+		mac_copy(v->dmac, o->smac);
+		mac_copy(v->smac, o->val.dmac);
+	} else {
+		mac_copy(v->dmac, in->mac);
+		mac_copy(v->smac, o->val.flags & GL_FLOW_F_ROUTED ? in->gw_mac : o->val.dmac);
+	}
+	v->vlan = o->val.vlan;
+	o->peer_key.src_be = o->val.new_dst_be;
+	o->peer_key.dst_be = o->val.new_src_be;
+	o->peer_key.sport_be = o->val.new_dport_be;
+	o->peer_key.dport_be = o->val.new_sport_be;
+	o->peer_key.scope = o->val.peer_scope;
+	o->peer_key.proto = o->key.proto;
+}
+
+/* What of an evaluated entry stays what it was. */
+static __always_inline void opening_inherit(struct gl_flow4_val *val, const struct gl_flow4_val *old)
+{
+	val->state = old->state;
+	val->created = old->created;
+	val->packets = old->packets;
+	val->bytes = old->bytes;
+	val->tcp_flags = old->tcp_flags;
+	val->last_seen = old->last_seen;
+}
+
+/* Evaluates o->key from o->in_slot and writes both entries. With `old` (the opener's entry of an earlier generation)
+ * what it was stays where it still may be, else both directions are cut. */
+static __noinline int leg_open(struct pkt *p, struct opening *o, struct gl_flow4_val *old)
+{
+	void *table = flow_table(o->tenant);
+	struct gl_flow4_key old_peer = {};
+	struct gl_port_val *in;
+	struct gl_flow4_val *peer = NULL;
+	bool written = false;
+	enum step step;
+
+	if (!table)
+		return drop(p, GL_DROP_MAP_MISSING);
+	if (old) {
+		flow_peer_key(old, o->key.proto, &old_peer);
+		peer = flow_lookup(table, &old_peer);
+		if (o->from_uplink && peer)
+			o->hairpin = peer->flags & GL_FLOW_F_HAIRPIN ? 1 : 0;
+	}
+	in = port_by_slot(o->in_slot, p->side);
+	if (!in) {
+		step = drop(p, GL_DROP_MAP_MISSING);
+		goto cut;
+	}
+	o->val.new_src_be = o->key.src_be;
+	o->val.new_dst_be = o->key.dst_be;
+	o->val.new_sport_be = o->key.sport_be;
+	o->val.new_dport_be = o->key.dport_be;
+	o->val.in_slot = o->in_slot;
+	o->val.created = p->now;
+	o->val.last_seen = p->now;
+	o->val.gen = p->gen;
+
+	if (!o->from_uplink)
+		step = route_from_guest(p, o, in);
+	else if (o->bridged)
+		step = route_from_segment(p, o, in->uplink);
+	else
+		step = nat_destination(p, o, in->uplink);
+	if (step)
+		goto cut;
+	step = stage_policy(p, o);
+	if (step)
+		goto cut;
+	opening_peer(o, in, p->now);
+	if (!o->from_uplink && (o->val.flags & (GL_FLOW_F_TO_UPLINK | GL_FLOW_F_HAIRPIN))) {
+		step = nat_source(p, o, in, old, &written);
+		if (step)
+			goto cut;
+		o->peer_key.dst_be = o->val.new_src_be;
+		o->peer_key.dport_be = o->val.new_sport_be;
+	}
+
+	if (old) {
+		if (peer)
+			opening_inherit(&o->peer_val, peer);
+		opening_inherit(&o->val, old);
+		if (old_peer.src_be != o->peer_key.src_be || old_peer.dst_be != o->peer_key.dst_be ||
+		    old_peer.sport_be != o->peer_key.sport_be || old_peer.dport_be != o->peer_key.dport_be ||
+		    old_peer.scope != o->peer_key.scope)
+			flow_delete(table, &old_peer);
+		written = false;
+	}
+	if (!written && flow_write(table, &o->peer_key, &o->peer_val)) {
+		step = drop(p, GL_DROP_FLOW_TABLE_FULL);
+		goto cut;
+	}
+	if (flow_write(table, &o->key, &o->val)) {
+		flow_delete(table, &o->peer_key);
+		return drop(p, GL_DROP_FLOW_TABLE_FULL);
+	}
+	return STEP_NEXT;
+cut:
+	if (old) {
+		flow_delete(table, &old_peer);
+		flow_delete(table, &o->key);
+	}
+	return step;
+}
+
+static __always_inline struct opening *opening_new(void)
+{
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
+
+	if (o)
+		__builtin_memset(o, 0, sizeof(*o));
+	return o;
+}
+
+/* The flow is of an earlier generation: ask again, as its opener would. Afterwards it is up to date, or gone. */
+static __always_inline enum step leg_reevaluate(struct pkt *p, void *table, const struct gl_flow4_key *key,
+						struct gl_flow4_val *flow, struct opening *o)
+{
+	struct gl_flow4_val *opener = flow;
+
+	if (flow->flags & GL_FLOW_F_REPLY) {
+		flow_peer_key(flow, key->proto, &o->key);
+		opener = flow_lookup(table, &o->key);
+		if (!opener) {
+			flow_delete(table, key);
+			return drop(p, GL_DROP_NO_FLOW);
+		}
+		mac_copy(o->dmac, opener->dmac);
+		mac_copy(o->smac, opener->smac);
+	} else {
+		o->key = *key;
+		mac_copy(o->dmac, p->dmac);
+		mac_copy(o->smac, p->smac);
+	}
+	o->in_slot = opener->in_slot;
+	o->from_uplink = o->key.scope & GL_SCOPE_UPLINK ? 1 : 0;
+	o->bridged = o->from_uplink && !(opener->flags & GL_FLOW_F_ROUTED);
+	o->vlan = opener->vlan;
+	o->echo = o->key.proto == IPPROTO_ICMP && o->key.dport_be == bpf_htons(GL_ICMP_QUERY);
+	o->tenant = p->tenant;
+	return leg_open(p, o, opener);
+}
+
+static __always_inline bool is_icmp_error(const struct pkt *p)
+{
+	return p->proto == IPPROTO_ICMP && p->frag != FRAG_TAIL &&
+	       (p->icmp_type == ICMP_UNREACH || p->icmp_type == ICMP_TIME_EXCEEDED ||
+		p->icmp_type == ICMP_PARAM_PROBLEM || p->icmp_type == 4 || p->icmp_type == 5);
+}
+
+/* TCP's flags, and an answer's first packet, change what the sweeper waits for: both entries hear of it. */
+static __always_inline void leg_track(struct pkt *p, void *table, struct gl_flow4_val *flow)
+{
+	const bool reply = flow->flags & GL_FLOW_F_REPLY;
+	struct gl_flow4_key peer_key;
+	struct gl_flow4_val *peer;
+	__u8 state = flow->state;
+
+	if (p->proto == IPPROTO_TCP && p->frag != FRAG_TAIL) {
+		if ((p->tcp_flags & ~flow->tcp_flags) != 0)
+			flow->tcp_flags |= p->tcp_flags;
+		if (p->tcp_flags & (TCP_FIN | TCP_RST))
+			state = GL_FLOW_CLOSING;
+		else if (state == GL_FLOW_CLOSING && !reply && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+			state = GL_FLOW_NEW;
+	}
+	if (state == GL_FLOW_NEW && reply)
+		state = GL_FLOW_ASSURED;
+	if (state == flow->state)
+		return;
+	flow->state = state;
+	flow_peer_key(flow, p->proto, &peer_key);
+	peer = flow_lookup(table, &peer_key);
+	if (peer)
+		peer->state = state;
+}
+
+/* p: tuple, scope, tenant and gen are set. STEP_FORWARD with p->flow, or how else the packet ends. */
+static __noinline int leg_run(struct pkt *p)
+{
+	struct gl_flow4_key key = {
+		.src_be = p->src_be,
+		.dst_be = p->dst_be,
+		.sport_be = p->sport_be,
+		.dport_be = p->dport_be,
+		.scope = p->scope,
+		.proto = p->proto,
+	};
+	void *table = flow_table(p->tenant);
+	struct gl_flow4_val *flow;
+	struct opening *o;
+	int step;
+
+	if (!table)
+		return drop(p, GL_DROP_MAP_MISSING);
+	flow = flow_lookup(table, &key);
+	/* The same tuple by another MAC: a bridge network's own choice of the next hop, or a moved address. */
+	if (!flow || flow->gen != p->gen ||
+	    (!(flow->flags & (GL_FLOW_F_ROUTED | GL_FLOW_F_REPLY)) && !mac_equal(flow->dmac, p->dmac))) {
+		o = opening_new();
+		if (!o)
+			return drop(p, GL_DROP_MAP_MISSING);
+		if (flow) {
+			step = leg_reevaluate(p, table, &key, flow, o);
+		} else {
+			o->key = key;
+			mac_copy(o->dmac, p->dmac);
+			mac_copy(o->smac, p->smac);
+			o->in_slot = p->leg_slot;
+			o->from_uplink = p->from_uplink;
+			o->bridged = p->bridged;
+			o->vlan = p->vlan;
+			o->hairpin = p->hairpin;
+			o->echo = p->proto == IPPROTO_ICMP && p->icmp_type == ICMP_ECHO && p->frag != FRAG_TAIL;
+			o->tenant = p->tenant;
+			step = leg_open(p, o, NULL);
+		}
+		if (step)
+			return step;
+		flow = flow_lookup(table, &key);
+		if (!flow)
+			return drop(p, GL_DROP_MAP_MISSING);
+	}
+	leg_track(p, table, flow);
+	p->flow = flow;
+	return STEP_FORWARD;
+}
+
+#endif

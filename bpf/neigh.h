@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Answers ARP: for the gateway and for neighbours towards guests, for public addresses towards the uplink.
+ * Bridge networks resolve on their segment; what arrives there for a guest goes to that guest alone.
+ * Neighbours: antispoof.h (has checked a guest's sender), egress.h (builds the answer). */
+#ifndef GL_NEIGH_H
+#define GL_NEIGH_H
+
+#include "pkt.h"
+#include "port.h"
+
+#define ARP_REQUEST_BE bpf_htons(1)
+
+static __always_inline enum step deliver_to(struct pkt *p, __u32 slot)
+{
+	struct gl_port_val *port = port_by_slot(slot, p->side);
+
+	if (!port)
+		return drop(p, GL_DROP_MAP_MISSING);
+	p->out_slot = slot;
+	p->out_ifindex = port->ifindex;
+	return STEP_DELIVER;
+}
+
+static __always_inline enum step arp_from_bridge_guest(struct pkt *p)
+{
+	__u32 slot;
+
+	if (p->arp_op_be == ARP_REQUEST_BE || mac_is_multicast(p->dmac)) {
+		if (p->arp_target_be != p->arp_sender_be && host_lookup(p, p->in->network, p->arp_target_be, &slot) &&
+		    slot != p->in_slot)
+			return deliver_to(p, slot);
+	} else if (l2_lookup(p, p->in->network, p->dmac, &slot)) {
+		return deliver_to(p, slot);
+	}
+	return deliver_to(p, p->in->uplink_slot);
+}
+
+static __always_inline enum step stage_arp_from_guest(struct pkt *p)
+{
+	struct gl_network_val *network;
+	struct gl_port_val *port;
+	__u32 slot;
+
+	if (p->in->mode == GL_MODE_BRIDGE)
+		return arp_from_bridge_guest(p);
+	if (p->arp_op_be != ARP_REQUEST_BE && !mac_is_multicast(p->dmac)) {
+		if (!l2_lookup(p, p->in->network, p->dmac, &slot))
+			return drop(p, GL_DROP_UNKNOWN_MAC);
+		return deliver_to(p, slot);
+	}
+	network = network_by_index(p->in->network, p->side);
+	if (!network)
+		return drop(p, GL_DROP_MAP_MISSING);
+	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
+		if (network->gateway[i].mask_be && network->gateway[i].addr_be == p->arp_target_be) {
+			mac_copy(p->reply_mac, network->gw_mac);
+			return STEP_ARP_REPLY;
+		}
+	}
+	if (host_lookup(p, p->in->network, p->arp_target_be, &slot)) {
+		/* Its own address: a probe or an announcement. The table is static, nobody needs to hear it. */
+		if (slot == p->in_slot)
+			return STEP_CONSUMED;
+		port = port_by_slot(slot, p->side);
+		if (!port)
+			return drop(p, GL_DROP_MAP_MISSING);
+		mac_copy(p->reply_mac, port->mac);
+		return STEP_ARP_REPLY;
+	}
+	/* An allowed address pair may move between guests: those who may hold it hear the question, and the others
+	 * hear an announcement by its holder. */
+	if (p->arp_sender_be != p->arp_target_be)
+		p->repl_addr_be = p->arp_target_be;
+	return STEP_REPLICATE;
+}
+
+/* Not for us: the host's own. */
+static __always_inline enum step stage_arp_from_uplink(struct pkt *p)
+{
+	const bool segment = p->in->flags & GL_PORT_F_SEGMENT;
+	__u32 slot;
+
+	if (segment) {
+		const __u32 id = GL_SEGMENT(p->in->uplink, p->vlan);
+
+		if (mac_is_multicast(p->dmac)
+			    ? p->arp_op_be == ARP_REQUEST_BE && host_lookup(p, id, p->arp_target_be, &slot)
+			    : l2_lookup(p, id, p->dmac, &slot))
+			return deliver_to(p, slot);
+		/* An announcement, or the question for an allowed address pair. */
+		if (mac_is_multicast(p->dmac)) {
+			if (p->arp_sender_be != p->arp_target_be)
+				p->repl_addr_be = p->arp_target_be;
+			p->repl_segment = id;
+			p->repl_host = 1;
+		}
+	}
+	if (!p->tagged && p->arp_op_be == ARP_REQUEST_BE) {
+		struct gl_addr4_key key = {
+			.addr_be = p->arp_target_be,
+			.block = GL_BLOCK_WHOLE,
+			.uplink = p->in->uplink,
+			.side = p->side,
+		};
+		struct gl_addr4_val *addr = bpf_map_lookup_elem(&gl_addr4, &key);
+
+		if (addr && (addr->flags & GL_ADDR_F_ANSWER)) {
+			mac_copy(p->reply_mac, p->in->mac);
+			return STEP_ARP_REPLY;
+		}
+	}
+	return p->repl_segment ? STEP_REPLICATE : STEP_PASS;
+}
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reads the packet's headers once into struct pkt and refuses what contradicts itself. The only reader of packet bytes
+ * besides egress.h's replies. Needs ctx_xdp.h or ctx_tc.h first. Neighbours: pkt.h (the result). */
+#ifndef GL_PARSE_H
+#define GL_PARSE_H
+
+#include "pkt.h"
+
+#define ETH_P_ARP_BE bpf_htons(0x0806)
+#define ETH_P_IP_BE bpf_htons(0x0800)
+#define ETH_P_IPV6_BE bpf_htons(0x86dd)
+#define ETH_P_8021Q_BE bpf_htons(0x8100)
+#define ETH_P_8021AD_BE bpf_htons(0x88a8)
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+#define ICMP_ECHOREPLY 0
+#define ICMP_UNREACH 3
+#define ICMP_ECHO 8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAM_PROBLEM 12
+#define ICMP_FRAG_NEEDED 4 /* code of ICMP_UNREACH */
+
+/* The longest headers that are read: Ethernet, tag, IPv4 with options, TCP or DHCP up to chaddr. */
+#define GL_PULL (ETH_HLEN + 4 + 60 + 44)
+
+struct eth_hdr {
+	__u8 dmac[GL_MAC_LEN];
+	__u8 smac[GL_MAC_LEN];
+	__be16 ethertype_be;
+};
+
+struct vlan_hdr {
+	__be16 tci_be;
+	__be16 ethertype_be;
+};
+
+struct arp_hdr { /* RFC 826, for Ethernet and IPv4 */
+	__be16 hw_be;
+	__be16 proto_be;
+	__u8 hw_len;
+	__u8 proto_len;
+	__be16 op_be;
+	__u8 sender_mac[GL_MAC_LEN];
+	__u8 sender_be[4];
+	__u8 target_mac[GL_MAC_LEN];
+	__u8 target_be[4];
+};
+
+struct ipv4_hdr { /* RFC 791 */
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_be;
+	__be16 id_be;
+	__be16 frag_be;
+	__u8 ttl;
+	__u8 proto;
+	__u16 check;
+	__be32 src_be;
+	__be32 dst_be;
+};
+
+struct tcp_hdr { /* RFC 9293 */
+	__be16 sport_be;
+	__be16 dport_be;
+	__be32 seq_be;
+	__be32 ack_be;
+	__u8 offset;
+	__u8 flags;
+	__be16 window_be;
+	__u16 check;
+	__be16 urgent_be;
+};
+
+struct udp_hdr { /* RFC 768 */
+	__be16 sport_be;
+	__be16 dport_be;
+	__be16 len_be;
+	__u16 check;
+};
+
+struct icmp_hdr { /* RFC 792 */
+	__u8 type;
+	__u8 code;
+	__u16 check;
+	__be16 id_be; /* errors: unused */
+	__be16 seq_be; /* fragmentation needed: next hop's MTU (RFC 1191) */
+};
+
+static __always_inline enum step parse_ethernet(gl_ctx *ctx, struct pkt *p)
+{
+	struct eth_hdr *eth;
+
+	p->len = ctx_len(ctx);
+	if (ctx_pull(ctx, GL_PULL) < 0)
+		return drop(p, GL_DROP_RUNT);
+	eth = ctx_data(ctx);
+	if ((void *)(eth + 1) > ctx_data_end(ctx))
+		return drop(p, GL_DROP_RUNT);
+	mac_copy(p->dmac, eth->dmac);
+	mac_copy(p->smac, eth->smac);
+	p->ethertype_be = eth->ethertype_be;
+	p->l3_off = ETH_HLEN;
+	p->tagged = ctx_vlan(ctx, &p->vlan);
+	if (!p->tagged && (p->ethertype_be == ETH_P_8021Q_BE || p->ethertype_be == ETH_P_8021AD_BE)) {
+		struct vlan_hdr *tag = (void *)(eth + 1);
+
+		p->tagged = 1;
+		p->vlan_inline = 1;
+		if ((void *)(tag + 1) > ctx_data_end(ctx))
+			return drop(p, GL_DROP_RUNT);
+		/* Only customer tags may carry a network; a service tag stays an ethertype nobody asked for. */
+		if (p->ethertype_be == ETH_P_8021Q_BE) {
+			p->vlan = bpf_ntohs(tag->tci_be) & 0xfff;
+			p->ethertype_be = tag->ethertype_be;
+			p->l3_off = ETH_HLEN + sizeof(*tag);
+		}
+	}
+	return STEP_NEXT;
+}
+
+static __always_inline enum step parse_arp(gl_ctx *ctx, struct pkt *p)
+{
+	struct arp_hdr *arp = ctx_data(ctx) + p->l3_off;
+
+	if ((void *)(arp + 1) > ctx_data_end(ctx))
+		return drop(p, GL_DROP_ARP_MALFORMED);
+	if (arp->hw_be != bpf_htons(1) || arp->proto_be != ETH_P_IP_BE || arp->hw_len != 6 || arp->proto_len != 4)
+		return drop(p, GL_DROP_ARP_MALFORMED);
+	p->arp_op_be = arp->op_be;
+	if (arp->op_be != bpf_htons(1) && arp->op_be != bpf_htons(2))
+		return drop(p, GL_DROP_ARP_MALFORMED);
+	__builtin_memcpy(&p->arp_sender_be, arp->sender_be, 4);
+	__builtin_memcpy(&p->arp_target_be, arp->target_be, 4);
+	mac_copy(p->arp_sender_mac, arp->sender_mac);
+	return STEP_NEXT;
+}
+
+/* Options that may pass: no-operation, end of list, router alert (RFC 2113, IGMP needs it). All else, source routes
+ * first of all, is refused. Options come in words of four bytes. */
+static __always_inline enum step parse_ipv4_options(gl_ctx *ctx, struct pkt *p, __u32 words)
+{
+	__u32 *word = ctx_data(ctx) + p->l3_off + sizeof(struct ipv4_hdr);
+	const __u32 pad = bpf_htonl(0x01010101);
+
+	for (__u32 i = 0; i < 10; i++, word++) {
+		if (i >= words)
+			break;
+		if ((void *)(word + 1) > ctx_data_end(ctx))
+			return drop(p, GL_DROP_IP_MALFORMED);
+		if (*word != bpf_htonl(0x94040000) && (*word & ~pad))
+			return drop(p, GL_DROP_IP_OPTIONS);
+	}
+	return STEP_NEXT;
+}
+
+static __always_inline enum step parse_icmp(gl_ctx *ctx, struct pkt *p)
+{
+	struct icmp_hdr *icmp = ctx_data(ctx) + p->l4_off;
+
+	if ((void *)(icmp + 1) > ctx_data_end(ctx))
+		return drop(p, GL_DROP_L4_TRUNCATED);
+	p->icmp_type = icmp->type;
+	p->icmp_code = icmp->code;
+	p->l4_csum = icmp->check;
+	if (icmp->type == ICMP_ECHO) {
+		p->sport_be = icmp->id_be;
+		p->dport_be = bpf_htons(GL_ICMP_QUERY);
+	} else if (icmp->type == ICMP_ECHOREPLY) {
+		p->sport_be = bpf_htons(GL_ICMP_QUERY);
+		p->dport_be = icmp->id_be;
+	}
+	return STEP_NEXT;
+}
+
+static __always_inline enum step parse_tcp(gl_ctx *ctx, struct pkt *p)
+{
+	struct tcp_hdr *tcp = ctx_data(ctx) + p->l4_off;
+
+	if ((void *)(tcp + 1) > ctx_data_end(ctx))
+		return drop(p, p->frag ? GL_DROP_FRAGMENT_TINY : GL_DROP_L4_TRUNCATED);
+	p->sport_be = tcp->sport_be;
+	p->dport_be = tcp->dport_be;
+	p->tcp_flags = tcp->flags;
+	p->l4_csum = tcp->check;
+	p->l4_hlen = (tcp->offset >> 4) * 4;
+	if (tcp->offset >> 4 < 5 || (tcp->offset >> 4) * 4 > p->l4_len)
+		return drop(p, GL_DROP_L4_TRUNCATED);
+	return STEP_NEXT;
+}
+
+static __always_inline enum step parse_udp(gl_ctx *ctx, struct pkt *p)
+{
+	struct udp_hdr *udp = ctx_data(ctx) + p->l4_off;
+
+	if ((void *)(udp + 1) > ctx_data_end(ctx))
+		return drop(p, p->frag ? GL_DROP_FRAGMENT_TINY : GL_DROP_L4_TRUNCATED);
+	p->sport_be = udp->sport_be;
+	p->dport_be = udp->dport_be;
+	p->l4_csum = udp->check;
+	p->l4_hlen = sizeof(*udp);
+	if (bpf_ntohs(udp->len_be) < sizeof(*udp) || (!p->frag && bpf_ntohs(udp->len_be) > p->l4_len))
+		return drop(p, GL_DROP_L4_TRUNCATED);
+	return STEP_NEXT;
+}
+
+static __always_inline enum step parse_transport(gl_ctx *ctx, struct pkt *p)
+{
+	if (p->frag == FRAG_TAIL)
+		return STEP_NEXT;
+	switch (p->proto) {
+	case IPPROTO_TCP:
+		if (p->l4_len < sizeof(struct tcp_hdr))
+			return drop(p, p->frag ? GL_DROP_FRAGMENT_TINY : GL_DROP_L4_TRUNCATED);
+		return parse_tcp(ctx, p);
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+		if (p->l4_len < sizeof(struct udp_hdr))
+			return drop(p, p->frag ? GL_DROP_FRAGMENT_TINY : GL_DROP_L4_TRUNCATED);
+		if (p->proto == IPPROTO_UDP)
+			return parse_udp(ctx, p);
+		return STEP_NEXT;
+	case IPPROTO_ICMP:
+		if (p->l4_len < sizeof(struct icmp_hdr))
+			return drop(p, p->frag ? GL_DROP_FRAGMENT_TINY : GL_DROP_L4_TRUNCATED);
+		return parse_icmp(ctx, p);
+	case IPPROTO_SCTP: {
+		__be16 *ports = ctx_data(ctx) + p->l4_off;
+
+		if (p->l4_len < 12 || (void *)(ports + 6) > ctx_data_end(ctx))
+			return drop(p, p->frag ? GL_DROP_FRAGMENT_TINY : GL_DROP_L4_TRUNCATED);
+		p->sport_be = ports[0];
+		p->dport_be = ports[1];
+		return STEP_NEXT;
+	}
+	default:
+		return STEP_NEXT;
+	}
+}
+
+/* `strict`: bytes behind the IP packet are refused above Ethernet's minimum (a guest has no reason for them). */
+static __always_inline enum step parse_ipv4(gl_ctx *ctx, struct pkt *p, bool strict)
+{
+	struct ipv4_hdr *ip = ctx_data(ctx) + p->l3_off;
+	__u32 ihl, frag, present;
+	enum step step;
+
+	if ((void *)(ip + 1) > ctx_data_end(ctx))
+		return drop(p, GL_DROP_IP_MALFORMED);
+	p->src_be = ip->src_be;
+	p->dst_be = ip->dst_be;
+	p->proto = ip->proto;
+	p->ttl = ip->ttl;
+	p->id_be = ip->id_be;
+	p->l3_len = bpf_ntohs(ip->total_be);
+	ihl = (ip->version_ihl & 0xf) * 4;
+	frag = bpf_ntohs(ip->frag_be);
+	present = p->len - p->l3_off;
+	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip) || p->l3_len < ihl || p->l3_len > present)
+		return drop(p, GL_DROP_IP_MALFORMED);
+	if (strict && p->l3_len < present && p->len > ETH_ZLEN)
+		return drop(p, GL_DROP_IP_MALFORMED);
+	if (ip->proto == 0)
+		return drop(p, GL_DROP_IP_PROTOCOL);
+	p->l4_off = p->l3_off + ihl;
+	p->l4_len = p->l3_len - ihl;
+	if (frag & 0x1fff) {
+		p->frag = FRAG_TAIL;
+		/* RFC 1858: offset 1 would overwrite the flags of a TCP header. */
+		if ((frag & 0x1fff) == 1 && p->proto == IPPROTO_TCP)
+			return drop(p, GL_DROP_FRAGMENT_TINY);
+		if ((frag & 0x1fff) * 8 + p->l4_len > 0xffff)
+			return drop(p, GL_DROP_IP_MALFORMED);
+	} else if (frag & 0x2000) {
+		p->frag = FRAG_HEAD;
+	}
+	if (ihl > sizeof(*ip)) {
+		step = parse_ipv4_options(ctx, p, ihl / 4 - 5);
+		if (step)
+			return step;
+	}
+	return parse_transport(ctx, p);
+}
+
+/* The hardware address that a DHCP message speaks for (RFC 2131, 28 bytes into it). */
+static __always_inline enum step parse_dhcp(gl_ctx *ctx, struct pkt *p)
+{
+	if (ctx_load(ctx, p->l4_off + sizeof(struct udp_hdr) + 28, p->chaddr, GL_MAC_LEN))
+		return drop(p, GL_DROP_L4_TRUNCATED);
+	return STEP_NEXT;
+}
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The order of stages, from both sides. A stage returns STEP_NEXT or how the packet ends; finish() carries that out.
+ *
+ *   from_guest    parse -> interface -> anti-spoof -> ARP | broadcast | fragment -> leg (flow, or route, policy, NAT)
+ *   from_uplink   parse -> whose address or MAC is it? not ours: to the host, untouched -> leg
+ *
+ * A leg that ends at another public address of ours is followed by a second one, as if it came by the uplink. */
+#ifndef GL_PIPELINE_H
+#define GL_PIPELINE_H
+
+#include "parse.h"
+
+#include "antispoof.h"
+#include "egress.h"
+#include "frag.h"
+#include "leg.h"
+#include "neigh.h"
+#include "port.h"
+
+#define STAGE(call)                                                                                                    \
+	do {                                                                                                           \
+		enum step step_ = (call);                                                                              \
+		if (step_ != STEP_NEXT)                                                                                \
+			return step_;                                                                                  \
+	} while (0)
+
+/* Headers in one piece: XDP leaves frames in several to TC. */
+static __always_inline enum step stage_linear(gl_ctx *ctx, const struct pkt *p)
+{
+	if (GL_IS_XDP && p->len != ctx_linear(ctx))
+		return STEP_SLOW;
+	return STEP_NEXT;
+}
+
+static __always_inline void remember_tuple(struct pkt *p)
+{
+	p->orig_src_be = p->src_be;
+	p->orig_dst_be = p->dst_be;
+	p->orig_sport_be = p->sport_be;
+	p->orig_dport_be = p->dport_be;
+}
+
+/* Broadcast and multicast stay in the guest's own network; in a bridge network they also go out on its segment. */
+static __always_inline enum step stage_broadcast(struct pkt *p)
+{
+	struct gl_network_val *network;
+
+	if (!mac_is_multicast(p->dmac))
+		return STEP_NEXT;
+	network = network_by_index(p->in->network, p->side);
+	if (!network)
+		return drop(p, GL_DROP_MAP_MISSING);
+	if (!(network->flags & GL_NET_F_BROADCAST) && !is_dhcp_request(p))
+		return drop(p, GL_DROP_BROADCAST_OFF);
+	if (!ipv4_is_multicast(p->dst_be) && p->dst_be != 0xffffffff) {
+		bool own = false;
+
+		for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
+			const __be32 mask = network->gateway[i].mask_be;
+
+			if (mask && mask != 0xffffffff && (p->dst_be | mask) == 0xffffffff &&
+			    (p->dst_be & mask) == (p->src_be & mask))
+				own = true;
+		}
+		if (!own)
+			return drop(p, GL_DROP_BROADCAST_FOREIGN);
+	}
+	p->repl_uplink = p->in->mode == GL_MODE_BRIDGE;
+	return STEP_REPLICATE;
+}
+
+/* The public address that the packet is for, and through it the tenant. STEP_PASS: the host's own. */
+static __always_inline enum step stage_public(struct pkt *p, __u16 uplink)
+{
+	struct gl_addr4_val *addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, uplink);
+	struct gl_addr4_val *block;
+
+	if (!addr)
+		return STEP_PASS;
+	p->tenant = addr->tenant;
+	p->gen = addr->gen;
+	if (addr->flags & (GL_ADDR_F_FLOATING | GL_ADDR_F_ROUTED))
+		return STEP_NEXT;
+	if (addr->flags & GL_ADDR_F_FORWARD) {
+		struct gl_forward4_key key = {
+			.addr_be = p->dst_be,
+			.port_be = p->dport_be,
+			.proto = p->proto,
+			.uplink = uplink,
+			.side = p->side,
+		};
+		struct gl_forward4_val *forward = bpf_map_lookup_elem(&gl_forward4, &key);
+
+		if (forward) {
+			p->tenant = forward->tenant;
+			p->gen = forward->gen;
+			return STEP_NEXT;
+		}
+	}
+	block = public_lookup(p, p->dst_be, bpf_ntohs(p->dport_be) >> GL_NAT_BLOCK_SHIFT, uplink);
+	if (block && (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP || p->proto == IPPROTO_ICMP)) {
+		p->tenant = block->tenant;
+		p->gen = block->gen;
+		return STEP_NEXT;
+	}
+	return addr->flags & GL_ADDR_F_HOST ? STEP_PASS : drop(p, GL_DROP_NO_FLOW);
+}
+
+/* A leg by one of our public addresses: from the uplink, or the second of a hairpin. */
+static __always_inline enum step leg_public(struct pkt *p, __u16 uplink, __u32 uplink_slot)
+{
+	STAGE(stage_public(p, uplink));
+	p->scope = GL_SCOPE_UPLINK | uplink;
+	p->leg_slot = uplink_slot;
+	p->from_uplink = 1;
+	return leg_run(p);
+}
+
+static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p)
+{
+	enum step step;
+
+	STAGE(stage_port(p, ctx_ifindex(ctx)));
+	STAGE(parse_ethernet(ctx, p));
+	if (p->in->kind != GL_PORT_GUEST)
+		return drop(p, GL_DROP_NOT_CONFIGURED);
+	STAGE(stage_antispoof_link(p));
+	STAGE(stage_linear(ctx, p));
+	if (p->ethertype_be == ETH_P_ARP_BE) {
+		STAGE(parse_arp(ctx, p));
+		STAGE(stage_antispoof_arp(p));
+		return stage_arp_from_guest(p);
+	}
+	STAGE(parse_ipv4(ctx, p, true));
+	if (p->frag != FRAG_TAIL && is_dhcp_request(p))
+		STAGE(parse_dhcp(ctx, p));
+	STAGE(stage_antispoof_ipv4(p));
+	STAGE(stage_broadcast(p));
+	p->scope = p->in->network;
+	if (p->frag)
+		STAGE(stage_fragment(p));
+	remember_tuple(p);
+	p->tenant = p->in->tenant;
+	p->gen = p->in->gen;
+	p->leg_slot = p->in_slot;
+	step = leg_run(p);
+	if (step != STEP_FORWARD || !p->flow || !(p->flow->flags & GL_FLOW_F_HAIRPIN))
+		return step;
+
+	p->flow_first = p->flow;
+	p->src_be = p->flow->new_src_be;
+	p->dst_be = p->flow->new_dst_be;
+	p->sport_be = p->flow->new_sport_be;
+	p->dport_be = p->flow->new_dport_be;
+	p->hairpin = 1;
+	step = leg_public(p, p->in->uplink, p->in->uplink_slot);
+	if (step == STEP_PASS)
+		return drop(p, GL_DROP_HOST_ADDRESS);
+	if (step == STEP_FORWARD && p->flow && p->flow->flags & (GL_FLOW_F_HAIRPIN | GL_FLOW_F_TO_UPLINK))
+		return drop(p, GL_DROP_HAIRPIN_LOOP);
+	return step;
+}
+
+/* A frame of a bridge network's segment, by its MAC. STEP_PASS: not of the segment. */
+static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p)
+{
+	const __u32 segment = GL_SEGMENT(p->in->uplink, p->vlan);
+	struct gl_port_val *port;
+	__u32 slot;
+
+	if (!(p->in->flags & GL_PORT_F_SEGMENT))
+		return STEP_PASS;
+	if (mac_is_multicast(p->dmac)) {
+		if (parse_ipv4(ctx, p, false) != STEP_NEXT)
+			return STEP_PASS;
+		if (p->frag != FRAG_TAIL && is_dhcp_answer(p) && parse_dhcp(ctx, p))
+			return STEP_PASS;
+		p->repl_segment = segment;
+		p->repl_host = 1;
+		return STEP_REPLICATE;
+	}
+	if (!l2_lookup(p, segment, p->dmac, &slot))
+		return STEP_PASS;
+	port = port_by_slot(slot, p->side);
+	if (!port)
+		return drop(p, GL_DROP_MAP_MISSING);
+	STAGE(parse_ipv4(ctx, p, false));
+	if (p->frag != FRAG_TAIL && is_dhcp_answer(p) && p->dport_be == bpf_htons(68)) {
+		p->out_slot = slot;
+		p->out_ifindex = port->ifindex;
+		return STEP_DELIVER;
+	}
+	p->scope = GL_SCOPE_UPLINK | p->in->uplink;
+	if (p->frag)
+		STAGE(stage_fragment(p));
+	remember_tuple(p);
+	p->tenant = port->tenant;
+	p->gen = port->gen;
+	p->leg_slot = p->in_slot;
+	p->from_uplink = 1;
+	p->bridged = 1;
+	return leg_run(p);
+}
+
+static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p)
+{
+	enum step step;
+
+	STAGE(stage_port(p, ctx_ifindex(ctx)));
+	if (p->in->kind != GL_PORT_UPLINK)
+		return STEP_PASS;
+	STAGE(parse_ethernet(ctx, p));
+	STAGE(stage_linear(ctx, p));
+	if (p->ethertype_be == ETH_P_ARP_BE) {
+		STAGE(parse_arp(ctx, p));
+		return stage_arp_from_uplink(p);
+	}
+	if (p->ethertype_be != ETH_P_IP_BE)
+		return STEP_PASS;
+	step = from_segment(ctx, p);
+	if (step != STEP_PASS || p->tagged || !mac_equal(p->dmac, p->in->mac))
+		return step;
+	step = parse_ipv4(ctx, p, false);
+	if (step) {
+		/* Nobody's public address: let the host judge it. */
+		struct gl_addr4_val *addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, p->in->uplink);
+
+		return addr && !(addr->flags & GL_ADDR_F_HOST) ? step : STEP_PASS;
+	}
+	if (!public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, p->in->uplink))
+		return STEP_PASS;
+	p->scope = GL_SCOPE_UPLINK | p->in->uplink;
+	if (p->frag && stage_fragment(p))
+		return STEP_PASS;
+	remember_tuple(p);
+	return leg_public(p, p->in->uplink, p->in_slot);
+}
+
+/* From the uplink, what cannot be read and what has no entry is the host's. */
+static __always_inline enum step uplink_verdict(const struct pkt *p, enum step step)
+{
+	if (step == STEP_DROP &&
+	    (p->reason == GL_DROP_RUNT || p->reason == GL_DROP_NOT_CONFIGURED || p->reason == GL_DROP_ARP_MALFORMED))
+		return STEP_PASS;
+	return step;
+}
+
+static __always_inline void pkt_init(struct pkt *p)
+{
+	__builtin_memset(p, 0, sizeof(*p));
+	p->now = bpf_ktime_get_coarse_ns() / 1000000000ull;
+}
+
+#endif

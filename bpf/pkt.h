@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The packet as the stages see it: facts read once by parse.h, decisions added by the stages, carried out by egress.h.
+ * No stage touches packet bytes. Neighbours: parse.h (fills it), pipeline.h (the order of stages). */
+#ifndef GL_PKT_H
+#define GL_PKT_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps/maps.bpf.h"
+
+/* What a stage says: go on, or how the packet ends. */
+enum step {
+	STEP_NEXT = 0,
+	STEP_DROP, /* p->reason says why */
+	STEP_PASS, /* not ours: to the host, untouched */
+	STEP_SLOW, /* XDP: TC has to do it. In TC it cannot happen */
+	STEP_FORWARD, /* by the flow in p->flow */
+	STEP_DELIVER, /* unchanged, to the interface p->out */
+	STEP_REPLICATE, /* to all interfaces of the network, see replicate.h */
+	STEP_ARP_REPLY, /* back to where it came from: p->reply_mac holds p->arp_target */
+	STEP_ECHO_REPLY, /* back to where it came from */
+	STEP_CONSUMED, /* has done its work; neither forwarded nor dropped */
+};
+
+#define FRAG_NONE 0
+#define FRAG_HEAD 1
+#define FRAG_TAIL 2
+
+struct pkt {
+	__u32 len; /* bytes of the frame */
+	__u32 side; /* side of the configuration in force */
+	__u32 now; /* seconds */
+	__u32 in_slot;
+	struct gl_port_val *in; /* interface it came by */
+
+	__u8 dmac[GL_MAC_LEN];
+	__u8 smac[GL_MAC_LEN];
+	__be16 ethertype_be;
+	__u16 vlan; /* tag that was taken off, 0: none */
+	__u8 tagged; /* 1: carries (or carried) a tag */
+	__u8 vlan_inline; /* 1: the tag stands in the frame's bytes */
+	__u8 l3_off;
+	__u8 l4_off;
+
+	__be32 orig_src_be; /* tuple as it arrived */
+	__be32 orig_dst_be;
+	__be16 orig_sport_be;
+	__be16 orig_dport_be;
+	__be32 src_be; /* tuple of the present leg */
+	__be32 dst_be;
+	__be16 sport_be;
+	__be16 dport_be;
+	__u16 l3_len; /* total length of the IP packet */
+	__be16 id_be;
+	__u16 l4_csum; /* as it stands in the packet */
+	__u8 proto;
+	__u8 ttl;
+	__u8 frag; /* FRAG_* */
+	__u8 tcp_flags;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u16 l4_len; /* bytes behind the IP header */
+	__u8 l4_hlen; /* of the transport header */
+
+	__be16 arp_op_be;
+	__be32 arp_sender_be;
+	__be32 arp_target_be;
+	__u8 arp_sender_mac[GL_MAC_LEN];
+	__u8 reply_mac[GL_MAC_LEN];
+	__u8 chaddr[GL_MAC_LEN]; /* DHCP */
+
+	/* Where the packet's flow is looked up. */
+	__u16 scope; /* as in struct gl_flow4_key */
+	__u8 from_uplink; /* direction of the leg */
+	__u8 hairpin; /* second leg of a packet between two public addresses */
+	__u32 leg_slot; /* interface the leg comes by: the second leg of a hairpin comes by the uplink */
+	__u32 tenant;
+	__u32 gen;
+
+	/* Decisions. */
+	__u32 reason; /* enum gl_drop */
+	__u32 out_slot;
+	__u32 out_ifindex;
+	__u32 repl_segment; /* STEP_REPLICATE: GL_SEGMENT of an uplink, or 0: the interface's own network */
+	__be32 repl_addr_be; /* ARP for this address: only to those who may use it */
+	__u8 repl_uplink; /* and to the uplink */
+	__u8 repl_host; /* and to the host */
+	__u8 bridged; /* from the uplink's segment by MAC */
+	__u8 error_type; /* ICMP error to return: type, code, argument; 0: none */
+	__u8 error_code;
+	__u8 pad;
+	__u16 error_mtu;
+	struct gl_flow4_val *flow; /* of the last leg */
+	struct gl_flow4_val *flow_first; /* of the first leg of a hairpin, or NULL */
+};
+
+static __always_inline enum step drop(struct pkt *p, enum gl_drop reason)
+{
+	p->reason = reason;
+	return STEP_DROP;
+}
+
+static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)
+{
+	return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5])) == 0;
+}
+
+static __always_inline void mac_copy(__u8 *to, const __u8 *from)
+{
+	__builtin_memcpy(to, from, GL_MAC_LEN);
+}
+
+static __always_inline bool mac_is_multicast(const __u8 *mac)
+{
+	return mac[0] & 1;
+}
+
+static __always_inline bool ipv4_is_multicast(__be32 addr_be)
+{
+	return (bpf_ntohl(addr_be) >> 28) == 0xe;
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Takes expired flows away: one kernel timer per tenant walks that tenant's table. The loader starts it by running
+ * sweep_tc once with the tenant's index in bytes 14..17 of the packet, host order. */
+#ifndef GL_SWEEP_BPF_H
+#define GL_SWEEP_BPF_H
+
+#include "hook.h"
+
+#include "flow.h"
+
+#define CLOCK_MONOTONIC 1
+
+struct bpf_map;
+
+struct sweep {
+	__u32 now;
+	__u32 expired;
+	__u64 table_tenant;
+};
+
+static __u32 idle_since(__u32 now, __u32 seen)
+{
+	return (__s32)(now - seen) > 0 ? now - seen : 0;
+}
+
+/* Answers' entries go with their opener's. */
+static long sweep_flow(struct bpf_map *map, struct gl_flow4_key *key, struct gl_flow4_val *val, struct sweep *s)
+{
+	__u32 tenant = s->table_tenant;
+	void *table = flow_table(tenant);
+	struct gl_flow4_key peer_key = {}, own_key;
+	struct gl_flow4_val *peer;
+	__u32 idle;
+
+	(void)map;
+	if (!table)
+		return 1;
+	own_key = *key;
+	idle = idle_since(s->now, val->last_seen);
+	flow_peer_key(val, own_key.proto, &peer_key);
+	peer = flow_lookup(table, &peer_key);
+	if (val->flags & GL_FLOW_F_REPLY) {
+		if (!peer && idle > GL_SWEEP_SECONDS) {
+			flow_delete(table, &own_key);
+			s->expired++;
+		}
+		return 0;
+	}
+	if (peer && idle_since(s->now, peer->last_seen) < idle)
+		idle = idle_since(s->now, peer->last_seen);
+	if (idle > flow_timeout(own_key.proto, val->state)) {
+		flow_delete(table, &peer_key);
+		flow_delete(table, &own_key);
+		s->expired++;
+	}
+	return 0;
+}
+
+static int sweep_tenant(void *map, __u32 *tenant, struct gl_sweep_timer *sweep)
+{
+	struct sweep s = { .table_tenant = *tenant };
+	__u32 index = *tenant;
+	void *table = flow_table(index);
+
+	(void)map;
+	s.now = bpf_ktime_get_coarse_ns() / 1000000000ull;
+	if (table)
+		bpf_for_each_map_elem(table, sweep_flow, &s, 0);
+	sweep->runs++;
+	sweep->expired += s.expired;
+	bpf_timer_start(&sweep->timer, GL_SWEEP_SECONDS * 1000000000ull, 0);
+	return 0;
+}
+
+SEC("tc") int sweep_tc(struct __sk_buff *ctx)
+{
+	struct gl_sweep_timer *sweep;
+	__u32 tenant;
+
+	if (bpf_skb_load_bytes(ctx, ETH_HLEN, &tenant, sizeof(tenant)))
+		return TC_ACT_SHOT;
+	sweep = bpf_map_lookup_elem(&gl_sweep, &tenant);
+	if (!sweep)
+		return TC_ACT_SHOT;
+	sweep->tenant = tenant;
+	bpf_timer_init(&sweep->timer, &gl_sweep, CLOCK_MONOTONIC);
+	if (bpf_timer_set_callback(&sweep->timer, sweep_tenant))
+		return TC_ACT_SHOT;
+	if (bpf_timer_start(&sweep->timer, GL_SWEEP_SECONDS * 1000000000ull, 0))
+		return TC_ACT_SHOT;
+	return TC_ACT_OK;
+}
+
+#endif
