@@ -205,7 +205,8 @@ def before_and_after():
             site.taps["blue", 1].send(one)
         ensure(not site.drain("red"), "a removed tenant's guest still hears")
         ensure(len(site.drain("blue")) == 20, "the other tenant was harmed")
-        # Detached, the tap is a plain device of the host again; nothing forwards it to a guest.
+        # Detached, the tap is a plain device of the host again: the watch that saw nothing elsewhere sees this.
+        ensure({d for d, _ in stack.leaked()} == {"red1"}, "the watch on the host's stack is blind")
         lab.apply(DEFINITION)
         site.taps["red", 1].send(one)
         site.taps["red", 2].expect(lambda f: f.proto == 1)

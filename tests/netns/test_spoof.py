@@ -132,9 +132,8 @@ def source_address(s):
         s.drop(f"UDP from {a}", eth(GOOD, EVIL, 0x800, udp4(a, GIP, 1, 2, b"x")), "SPOOF_IP")
         s.drop(f"to the outside from {a}", eth(s.gw, EVIL, 0x800, udp4(a, SERVER_IP, 1, 2, b"x")), "SPOOF_IP")
     s.drop("neighbour's address on the segment", eth(WGOOD, WEVIL, 0x800, icmp4(WGIP, WEIP)), "SPOOF_IP", tap=s.evilwire)
-    for a in ("127.0.0.1", "255.255.255.255", "224.0.0.1", "240.0.0.1"):
-        s.drop(f"UDP from {a}", eth(GOOD, EVIL, 0x800, udp4(a, GIP, 1, 2, b"x")), "MARTIAN")
-    s.drop("UDP from 0.0.0.0", eth(GOOD, EVIL, 0x800, udp4("0.0.0.0", GIP, 1, 2, b"x")), "SPOOF_IP")
+    for a in ("127.0.0.1", "255.255.255.255", "224.0.0.1", "240.0.0.1", "0.0.0.0"):
+        s.drop(f"UDP from {a}", eth(GOOD, EVIL, 0x800, udp4(a, GIP, 1, 2, b"x")), "SPOOF_IP")
     for a in ("127.0.0.1", "0.0.0.0", "240.0.0.1"):
         s.drop(f"UDP to {a}", eth(s.gw, EVIL, 0x800, udp4(EIP, a, 1, 2, b"x")), "MARTIAN")
 
@@ -169,7 +168,7 @@ def tags(s):
                    "VLAN_TAGGED")
     stack = b"\0\0\x81\0" * 3 + b"\0\0\x86\xdd" + bytes(60)
     s.drop("VLAN 0 stack, then IPv6", eth(GOOD, EVIL, 0x8100, stack), "VLAN_TAGGED")
-    s.drop("tag and nothing behind it", eth(GOOD, EVIL, 0x8100, b"\0\5"), "VLAN_TAGGED")
+    s.drop("tag and nothing behind it", eth(GOOD, EVIL, 0x8100, b"\0\5"), "RUNT")
     s.drop("tagged on the segment", eth(WGOOD, WEVIL, 0x8100, b"\0\5\x08\0" + icmp4(WEIP, WGIP)), "VLAN_TAGGED", tap=s.evilwire)
 
 
@@ -229,11 +228,14 @@ def headers(s):
 
 @cases
 def padding(s):
-    """padding behind the IP packet is harmless: the packet arrives, and nothing of it is taken for a header"""
-    for pad in (1, 4, 18, 400):
-        s.evil.send(eth(GOOD, EVIL, 0x800, udp4(EIP, GIP, 7, 9, b"padded") + b"\xff" * pad))
+    """padding up to Ethernet's least length is harmless, more bytes behind the IP packet are refused"""
+    ip = udp4(EIP, GIP, 7, 9, b"padded")
+    for pad in (1, 4, 12):
+        s.evil.send(eth(GOOD, EVIL, 0x800, ip) + b"\xff" * pad)
         f = s.good.expect(lambda f: f.proto == 17, what=f"datagram with {pad} bytes behind it")
         ensure(f.l4[8:] == b"padded" and f.checksums_right(), f"damaged: {f}")
+    for pad in (13, 18, 400):
+        s.drop(f"{pad} bytes behind the packet", eth(GOOD, EVIL, 0x800, ip) + b"\xff" * pad, "IP_MALFORMED")
 
 
 @cases
