@@ -17,11 +17,11 @@ static __always_inline bool is_link_control(const struct pkt *p)
 	       p->ethertype_be == bpf_htons(0x888e) || p->ethertype_be == bpf_htons(0x88cc);
 }
 
-static __always_inline enum step stage_antispoof_link(struct pkt *p)
+static __always_inline enum step stage_antispoof_link(struct pkt *p, const struct gl_port_val *in)
 {
 	if (is_link_control(p))
 		return drop(p, GL_DROP_LINK_CONTROL);
-	if (!mac_equal(p->smac, p->in->mac))
+	if (!mac_equal(p->smac, in->mac))
 		return drop(p, GL_DROP_SPOOF_MAC);
 	if (p->tagged)
 		return drop(p, GL_DROP_VLAN_TAGGED);
@@ -54,14 +54,14 @@ static __always_inline bool port_may_use(const struct pkt *p, const struct gl_po
 	return false;
 }
 
-static __always_inline enum step stage_antispoof_arp(struct pkt *p)
+static __always_inline enum step stage_antispoof_arp(struct pkt *p, const struct gl_port_val *in)
 {
-	if (!mac_equal(p->arp_sender_mac, p->in->mac))
+	if (!mac_equal(p->arp_sender_mac, in->mac))
 		return drop(p, GL_DROP_SPOOF_ARP);
 	/* RFC 5227: a probe asks with sender 0 */
 	if (p->arp_sender_be == 0 && p->arp_op_be == bpf_htons(1))
 		return STEP_NEXT;
-	if (!port_may_use(p, p->in, p->in_slot, p->arp_sender_be))
+	if (!port_may_use(p, in, p->in_slot, p->arp_sender_be))
 		return drop(p, GL_DROP_SPOOF_ARP);
 	return STEP_NEXT;
 }
@@ -85,19 +85,19 @@ static __always_inline bool is_martian_dst(__be32 addr_be)
 }
 
 /* `dhcp` is set when chaddr has been read: for requests and answers. */
-static __always_inline enum step stage_antispoof_ipv4(struct pkt *p)
+static __always_inline enum step stage_antispoof_ipv4(struct pkt *p, const struct gl_port_val *in)
 {
 	const bool request = p->frag != FRAG_TAIL && is_dhcp_request(p);
 
 	if (p->frag != FRAG_TAIL && is_dhcp_answer(p))
 		return drop(p, GL_DROP_DHCP_SERVER);
 	if (request) {
-		if (!mac_equal(p->chaddr, p->in->mac))
+		if (!mac_equal(p->chaddr, in->mac))
 			return drop(p, GL_DROP_DHCP_CHADDR);
-		if (p->in->mode != GL_MODE_BRIDGE)
+		if (in->mode != GL_MODE_BRIDGE)
 			return drop(p, GL_DROP_DHCP_CLIENT);
 	}
-	if (!(request && p->src_be == 0) && !port_may_use(p, p->in, p->in_slot, p->src_be))
+	if (!(request && p->src_be == 0) && !port_may_use(p, in, p->in_slot, p->src_be))
 		return drop(p, GL_DROP_SPOOF_IP);
 	if (is_martian_dst(p->dst_be))
 		return drop(p, GL_DROP_MARTIAN);

@@ -114,12 +114,12 @@ static __always_inline int egress_tag(gl_ctx *ctx, const struct pkt *p, __u16 pu
 }
 
 /* By the flow. *action is set on STEP_NEXT. */
-static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, int *action)
+static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, const struct way *way, int *action)
 {
-	struct gl_flow4_val *flow = p->flow, *first = p->flow_first;
+	struct gl_flow4_val *flow = way->flow, *first = way->first;
 	const bool to_uplink = flow->flags & (GL_FLOW_F_TO_UPLINK | GL_FLOW_F_BRIDGED);
 	const __u16 push = flow->flags & GL_FLOW_F_BRIDGED ? flow->vlan : 0;
-	bool translate = flow->flags & GL_FLOW_F_REWRITE;
+	const bool translate = (flow->flags & GL_FLOW_F_REWRITE) || (first && first->flags & GL_FLOW_F_REWRITE);
 	bool resolve = false;
 	enum step step;
 
@@ -134,13 +134,14 @@ static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, int 
 		return STEP_SLOW;
 	if (ctx_check_offload(ctx, p))
 		return drop(p, GL_DROP_GSO_INVALID);
+	/* A guest that routes would show its private side. */
+	if (p->related && p->error_from_router && translate && way->in->kind == GL_PORT_GUEST)
+		return drop(p, GL_DROP_ICMP_ERROR);
 	if (flow->flags & GL_FLOW_F_TO_UPLINK) {
 		step = egress_next_hop(ctx, p, flow, &resolve);
 		if (step)
 			return step;
 	}
-	if (first)
-		translate |= !!(first->flags & GL_FLOW_F_REWRITE);
 	if (rewrite_forward(ctx, p, flow, translate))
 		return drop(p, GL_DROP_REWRITE_FAILED);
 	if (!(flow->flags & GL_FLOW_F_BRIDGED) && !resolve && rewrite_ethernet(ctx, flow->dmac, flow->smac))
@@ -149,9 +150,11 @@ static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, int 
 		return drop(p, GL_DROP_REWRITE_FAILED);
 
 	count_received(p);
-	count_flow(p, flow);
-	if (first)
-		count_flow(p, first);
+	if (!p->related) {
+		count_flow(p, flow);
+		if (first)
+			count_flow(p, first);
+	}
 	count_sent(flow->out_slot, p->len);
 #if !GL_IS_XDP
 	if (resolve) {
@@ -164,13 +167,13 @@ static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, int 
 }
 
 /* As it is (ARP), to one interface. */
-static __always_inline enum step egress_deliver(gl_ctx *ctx, struct pkt *p, int *action)
+static __always_inline enum step egress_deliver(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, int *action)
 {
-	const bool to_uplink = p->in->kind == GL_PORT_GUEST && p->out_slot == p->in->uplink_slot;
+	const bool to_uplink = in->kind == GL_PORT_GUEST && p->out_slot == in->uplink_slot;
 
 	if (GL_IS_XDP)
 		return STEP_SLOW;
-	if (egress_tag(ctx, p, to_uplink ? p->in->vlan : 0))
+	if (egress_tag(ctx, p, to_uplink ? in->vlan : 0))
 		return drop(p, GL_DROP_REWRITE_FAILED);
 	count_received(p);
 	count_sent(p->out_slot, p->len);
@@ -179,7 +182,7 @@ static __always_inline enum step egress_deliver(gl_ctx *ctx, struct pkt *p, int 
 }
 
 /* Copies; the frame itself goes on to the uplink, to the host, or ends here. */
-static __always_inline enum step egress_replicate(gl_ctx *ctx, struct pkt *p, int *action)
+static __always_inline enum step egress_replicate(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, int *action)
 {
 #if !GL_IS_XDP
 	struct gl_port_val *uplink = NULL;
@@ -189,11 +192,11 @@ static __always_inline enum step egress_replicate(gl_ctx *ctx, struct pkt *p, in
 		return drop(p, GL_DROP_GSO_INVALID);
 	copied = replicate(ctx, p);
 	if (p->repl_uplink)
-		uplink = port_by_slot(p->in->uplink_slot, p->side);
+		uplink = port_by_slot(in->uplink_slot, p->side);
 	if (uplink) {
-		p->out_slot = p->in->uplink_slot;
+		p->out_slot = in->uplink_slot;
 		p->out_ifindex = uplink->ifindex;
-		return egress_deliver(ctx, p, action);
+		return egress_deliver(ctx, p, in, action);
 	}
 	if (!copied && p->repl_addr_be && !p->repl_host)
 		return drop(p, GL_DROP_ARP_UNKNOWN);
@@ -203,43 +206,46 @@ static __always_inline enum step egress_replicate(gl_ctx *ctx, struct pkt *p, in
 #else
 	(void)ctx;
 	(void)p;
+	(void)in;
 	(void)action;
 	return STEP_SLOW;
 #endif
 }
 
-static __always_inline enum step egress_answer(gl_ctx *ctx, struct pkt *p, bool arp, int *action)
+static __always_inline enum step egress_answer(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, bool arp,
+					       int *action)
 {
-	if (GL_IS_XDP && !(p->in->flags & GL_PORT_F_XDP_OUT))
+	if (GL_IS_XDP && !(in->flags & GL_PORT_F_XDP_OUT))
 		return STEP_SLOW;
-	if (arp ? reply_arp(ctx, p) : reply_echo(ctx, p))
+	if (arp ? reply_arp(ctx, p) : reply_echo(ctx, p, in))
 		return drop(p, GL_DROP_REWRITE_FAILED);
 	count_received(p);
 	count_sent(p->in_slot, p->len);
-	*action = ctx_send_back(ctx, p->in->kind == GL_PORT_GUEST);
+	*action = ctx_send_back(ctx, in->kind == GL_PORT_GUEST);
 	return STEP_NEXT;
 }
 
 /* The program's verdict. */
-static __always_inline int finish(gl_ctx *ctx, struct pkt *p, enum step step)
+static __always_inline int finish(gl_ctx *ctx, struct pkt *p, const struct way *way, enum step step)
 {
+	const struct gl_port_val *in = way->in;
 	int action = CTX_DROP;
 
 	switch (step) {
 	case STEP_FORWARD:
-		step = egress_forward(ctx, p, &action);
+		step = egress_forward(ctx, p, way, &action);
 		break;
 	case STEP_DELIVER:
-		step = egress_deliver(ctx, p, &action);
+		step = egress_deliver(ctx, p, in, &action);
 		break;
 	case STEP_REPLICATE:
-		step = egress_replicate(ctx, p, &action);
+		step = egress_replicate(ctx, p, in, &action);
 		break;
 	case STEP_ARP_REPLY:
-		step = egress_answer(ctx, p, true, &action);
+		step = egress_answer(ctx, p, in, true, &action);
 		break;
 	case STEP_ECHO_REPLY:
-		step = egress_answer(ctx, p, false, &action);
+		step = egress_answer(ctx, p, in, false, &action);
 		break;
 	default:
 		break;
@@ -258,11 +264,11 @@ static __always_inline int finish(gl_ctx *ctx, struct pkt *p, enum step step)
 		break;
 	}
 	/* XDP cannot answer on a device that takes no frames from it; TC drops and answers then. */
-	if (error_is_due(p)) {
-		if (GL_IS_XDP && !(p->in->flags & GL_PORT_F_XDP_OUT))
+	if (in && error_is_due(p)) {
+		if (GL_IS_XDP && !(in->flags & GL_PORT_F_XDP_OUT))
 			return CTX_SLOW;
 		count_drop(p);
-		return reply_error(ctx, p) ? CTX_DROP : ctx_send_back(ctx, p->in->kind == GL_PORT_GUEST);
+		return reply_error(ctx, p, in) ? CTX_DROP : ctx_send_back(ctx, in->kind == GL_PORT_GUEST);
 	}
 	count_drop(p);
 	return CTX_DROP;

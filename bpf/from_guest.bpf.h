@@ -9,10 +9,10 @@
 
 SEC(GL_SECTION) int GL_PROGRAM(from_guest)(gl_ctx *ctx)
 {
-	struct pkt p;
+	struct way way = {};
+	struct pkt *p = pkt_new();
 
-	pkt_init(&p);
-	return finish(ctx, &p, from_guest(ctx, &p));
+	return p ? finish(ctx, p, &way, from_guest(ctx, p, &way)) : CTX_DROP;
 }
 
 #endif

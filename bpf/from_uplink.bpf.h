@@ -9,10 +9,10 @@
 
 SEC(GL_SECTION) int GL_PROGRAM(from_uplink)(gl_ctx *ctx)
 {
-	struct pkt p;
+	struct way way = {};
+	struct pkt *p = pkt_new();
 
-	pkt_init(&p);
-	return finish(ctx, &p, uplink_verdict(&p, from_uplink(ctx, &p)));
+	return p ? finish(ctx, p, &way, uplink_verdict(p, from_uplink(ctx, p, &way))) : CTX_DROP;
 }
 
 #endif

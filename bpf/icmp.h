@@ -32,7 +32,7 @@ static __always_inline int reply_arp(gl_ctx *ctx, const struct pkt *p)
 	return rewrite_ethernet(ctx, p->arp_sender_mac, p->reply_mac);
 }
 
-static __always_inline int reply_echo(gl_ctx *ctx, const struct pkt *p)
+static __always_inline int reply_echo(gl_ctx *ctx, const struct pkt *p, const struct gl_port_val *in)
 {
 	const __be32 addrs[2] = { p->orig_dst_be, p->orig_src_be };
 	const __u8 ttl = GATEWAY_TTL, type = ICMP_ECHOREPLY;
@@ -43,7 +43,7 @@ static __always_inline int reply_echo(gl_ctx *ctx, const struct pkt *p)
 	    ctx_store(ctx, p->l4_off, &type, sizeof(type)) ||
 	    ctx_csum_l4(ctx, p->l4_off + ICMP_CHECK, 0, csum_diff16(ICMP_ECHO, ICMP_ECHOREPLY), false, false))
 		return -1;
-	return rewrite_ethernet(ctx, p->smac, p->in->gw_mac);
+	return rewrite_ethernet(ctx, p->smac, in->gw_mac);
 }
 
 /* May an error be sent about this packet at all (RFC 1122 3.2.2)? */
@@ -57,13 +57,13 @@ static __always_inline bool error_is_due(const struct pkt *p)
 }
 
 /* The address an error comes from: the gateway, or the public address that was asked. */
-static __always_inline __be32 error_source(const struct pkt *p)
+static __always_inline __be32 error_source(const struct pkt *p, const struct gl_port_val *in)
 {
 	struct gl_network_val *network;
 
-	if (p->in->kind != GL_PORT_GUEST || p->in->mode == GL_MODE_BRIDGE)
+	if (in->kind != GL_PORT_GUEST || in->mode == GL_MODE_BRIDGE)
 		return p->orig_dst_be;
-	network = network_by_index(p->in->network, p->side);
+	network = network_by_index(in->network, p->side);
 	return network && network->gateway[0].mask_be ? network->gateway[0].addr_be : p->orig_dst_be;
 }
 
@@ -97,7 +97,7 @@ static __always_inline int error_quote_sum(gl_ctx *ctx, const struct pkt *p, __u
 }
 
 /* Turns the packet into an ICMP error to its sender (RFC 792, 1191). */
-static __noinline int reply_error(gl_ctx *ctx, struct pkt *p)
+static __noinline int reply_error(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in)
 {
 	const __u32 ihl = p->l4_off - p->l3_off;
 	const __u32 head = sizeof(struct ipv4_hdr) + sizeof(struct icmp_hdr);
@@ -115,7 +115,7 @@ static __noinline int reply_error(gl_ctx *ctx, struct pkt *p)
 	out.ip.total_be = bpf_htons(head + quote);
 	out.ip.ttl = GATEWAY_TTL;
 	out.ip.proto = IPPROTO_ICMP;
-	out.ip.src_be = error_source(p);
+	out.ip.src_be = error_source(p, in);
 	out.ip.dst_be = p->orig_src_be;
 	sum = csum_add(0x0045, out.ip.total_be);
 	sum = csum_add(sum, GATEWAY_TTL | IPPROTO_ICMP << 8);
@@ -136,7 +136,7 @@ static __noinline int reply_error(gl_ctx *ctx, struct pkt *p)
 	if (ctx_store(ctx, ETH_HLEN, &out, sizeof(out)) ||
 	    ctx_store(ctx, 2 * GL_MAC_LEN, &ethertype_be, sizeof(ethertype_be)))
 		return -1;
-	return rewrite_ethernet(ctx, p->smac, p->in->kind == GL_PORT_UPLINK ? p->in->mac : p->dmac);
+	return rewrite_ethernet(ctx, p->smac, in->kind == GL_PORT_UPLINK ? in->mac : p->dmac);
 }
 
 #endif

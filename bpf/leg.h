@@ -180,13 +180,6 @@ static __always_inline enum step leg_reevaluate(struct pkt *p, void *table, cons
 	return leg_open(p, o, opener);
 }
 
-static __always_inline bool is_icmp_error(const struct pkt *p)
-{
-	return p->proto == IPPROTO_ICMP && p->frag != FRAG_TAIL &&
-	       (p->icmp_type == ICMP_UNREACH || p->icmp_type == ICMP_TIME_EXCEEDED ||
-		p->icmp_type == ICMP_PARAM_PROBLEM || p->icmp_type == 4 || p->icmp_type == 5);
-}
-
 /* TCP's flags, and an answer's first packet, change what the sweeper waits for: both entries hear of it. */
 static __always_inline void leg_track(struct pkt *p, void *table, struct gl_flow4_val *flow)
 {
@@ -214,8 +207,8 @@ static __always_inline void leg_track(struct pkt *p, void *table, struct gl_flow
 		peer->state = state;
 }
 
-/* p: tuple, scope, tenant and gen are set. STEP_FORWARD with p->flow, or how else the packet ends. */
-static __noinline int leg_run(struct pkt *p)
+/* p: tuple, scope, tenant and gen are set. STEP_FORWARD with *ret, or how else the packet ends. */
+static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 {
 	struct gl_flow4_key key = {
 		.src_be = p->src_be,
@@ -223,7 +216,7 @@ static __noinline int leg_run(struct pkt *p)
 		.sport_be = p->sport_be,
 		.dport_be = p->dport_be,
 		.scope = p->scope,
-		.proto = p->proto,
+		.proto = p->key_proto,
 	};
 	void *table = flow_table(p->tenant);
 	struct gl_flow4_val *flow;
@@ -233,6 +226,13 @@ static __noinline int leg_run(struct pkt *p)
 	if (!table)
 		return drop(p, GL_DROP_MAP_MISSING);
 	flow = flow_lookup(table, &key);
+	/* An error opens nothing, and speaks for nothing. */
+	if (p->related) {
+		if (!flow || flow->gen != p->gen)
+			return drop(p, GL_DROP_ICMP_ERROR);
+		*ret = flow;
+		return STEP_FORWARD;
+	}
 	/* The same tuple by another MAC: a bridge network's own choice of the next hop, or a moved address. */
 	if (!flow || flow->gen != p->gen ||
 	    (!(flow->flags & (GL_FLOW_F_ROUTED | GL_FLOW_F_REPLY)) && !mac_equal(flow->dmac, p->dmac))) {
@@ -261,7 +261,7 @@ static __noinline int leg_run(struct pkt *p)
 			return drop(p, GL_DROP_MAP_MISSING);
 	}
 	leg_track(p, table, flow);
-	p->flow = flow;
+	*ret = flow;
 	return STEP_FORWARD;
 }
 

@@ -112,7 +112,7 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 	}
 	/* SCTP's CRC covers its ports and is no sum that could be mended. */
 	if (o->key.proto != IPPROTO_TCP && o->key.proto != IPPROTO_UDP && !o->echo)
-		return drop(p, o->key.proto == IPPROTO_ICMP ? GL_DROP_ICMP_ERROR : GL_DROP_NAT_PROTOCOL);
+		return drop(p, GL_DROP_NAT_PROTOCOL);
 	network = network_by_index(in->network, p->side);
 	if (!network || !network->pool_count)
 		return drop(p, GL_DROP_MAP_MISSING);

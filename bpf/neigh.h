@@ -21,34 +21,34 @@ static __always_inline enum step deliver_to(struct pkt *p, __u32 slot)
 	return STEP_DELIVER;
 }
 
-static __always_inline enum step arp_from_bridge_guest(struct pkt *p)
+static __always_inline enum step arp_from_bridge_guest(struct pkt *p, const struct gl_port_val *in)
 {
 	__u32 slot;
 
 	if (p->arp_op_be == ARP_REQUEST_BE || mac_is_multicast(p->dmac)) {
-		if (p->arp_target_be != p->arp_sender_be && host_lookup(p, p->in->network, p->arp_target_be, &slot) &&
+		if (p->arp_target_be != p->arp_sender_be && host_lookup(p, in->network, p->arp_target_be, &slot) &&
 		    slot != p->in_slot)
 			return deliver_to(p, slot);
-	} else if (l2_lookup(p, p->in->network, p->dmac, &slot)) {
+	} else if (l2_lookup(p, in->network, p->dmac, &slot)) {
 		return deliver_to(p, slot);
 	}
-	return deliver_to(p, p->in->uplink_slot);
+	return deliver_to(p, in->uplink_slot);
 }
 
-static __always_inline enum step stage_arp_from_guest(struct pkt *p)
+static __always_inline enum step stage_arp_from_guest(struct pkt *p, const struct gl_port_val *in)
 {
 	struct gl_network_val *network;
 	struct gl_port_val *port;
 	__u32 slot;
 
-	if (p->in->mode == GL_MODE_BRIDGE)
-		return arp_from_bridge_guest(p);
+	if (in->mode == GL_MODE_BRIDGE)
+		return arp_from_bridge_guest(p, in);
 	if (p->arp_op_be != ARP_REQUEST_BE && !mac_is_multicast(p->dmac)) {
-		if (!l2_lookup(p, p->in->network, p->dmac, &slot))
+		if (!l2_lookup(p, in->network, p->dmac, &slot))
 			return drop(p, GL_DROP_UNKNOWN_MAC);
 		return deliver_to(p, slot);
 	}
-	network = network_by_index(p->in->network, p->side);
+	network = network_by_index(in->network, p->side);
 	if (!network)
 		return drop(p, GL_DROP_MAP_MISSING);
 	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
@@ -57,7 +57,7 @@ static __always_inline enum step stage_arp_from_guest(struct pkt *p)
 			return STEP_ARP_REPLY;
 		}
 	}
-	if (host_lookup(p, p->in->network, p->arp_target_be, &slot)) {
+	if (host_lookup(p, in->network, p->arp_target_be, &slot)) {
 		/* Its own address: a probe or an announcement. The table is static, nobody needs to hear it. */
 		if (slot == p->in_slot)
 			return STEP_CONSUMED;
@@ -75,13 +75,13 @@ static __always_inline enum step stage_arp_from_guest(struct pkt *p)
 }
 
 /* Not for us: the host's own. */
-static __always_inline enum step stage_arp_from_uplink(struct pkt *p)
+static __always_inline enum step stage_arp_from_uplink(struct pkt *p, const struct gl_port_val *in)
 {
-	const bool segment = p->in->flags & GL_PORT_F_SEGMENT;
+	const bool segment = in->flags & GL_PORT_F_SEGMENT;
 	__u32 slot;
 
 	if (segment) {
-		const __u32 id = GL_SEGMENT(p->in->uplink, p->vlan);
+		const __u32 id = GL_SEGMENT(in->uplink, p->vlan);
 
 		if (mac_is_multicast(p->dmac)
 			    ? p->arp_op_be == ARP_REQUEST_BE && host_lookup(p, id, p->arp_target_be, &slot)
@@ -99,13 +99,13 @@ static __always_inline enum step stage_arp_from_uplink(struct pkt *p)
 		struct gl_addr4_key key = {
 			.addr_be = p->arp_target_be,
 			.block = GL_BLOCK_WHOLE,
-			.uplink = p->in->uplink,
+			.uplink = in->uplink,
 			.side = p->side,
 		};
 		struct gl_addr4_val *addr = bpf_map_lookup_elem(&gl_addr4, &key);
 
 		if (addr && (addr->flags & GL_ADDR_F_ANSWER)) {
-			mac_copy(p->reply_mac, p->in->mac);
+			mac_copy(p->reply_mac, in->mac);
 			return STEP_ARP_REPLY;
 		}
 	}

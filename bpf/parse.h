@@ -24,8 +24,8 @@
 #define ICMP_PARAM_PROBLEM 12
 #define ICMP_FRAG_NEEDED 4 /* code of ICMP_UNREACH */
 
-/* The longest headers that are read: Ethernet, tag, IPv4 with options, TCP or DHCP up to chaddr. */
-#define GL_PULL (ETH_HLEN + 4 + 60 + 44)
+/* The longest headers that are read: Ethernet, tag, IPv4 with options, and an ICMP error with what it quotes. */
+#define GL_PULL (ETH_HLEN + 4 + 60 + 92)
 
 struct eth_hdr {
 	__u8 dmac[GL_MAC_LEN];

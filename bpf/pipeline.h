@@ -16,6 +16,7 @@
 #include "leg.h"
 #include "neigh.h"
 #include "port.h"
+#include "related.h"
 
 #define STAGE(call)                                                                                                    \
 	do {                                                                                                           \
@@ -38,16 +39,17 @@ static __always_inline void remember_tuple(struct pkt *p)
 	p->orig_dst_be = p->dst_be;
 	p->orig_sport_be = p->sport_be;
 	p->orig_dport_be = p->dport_be;
+	p->key_proto = p->proto;
 }
 
 /* Broadcast and multicast stay in the guest's own network; in a bridge network they also go out on its segment. */
-static __always_inline enum step stage_broadcast(struct pkt *p)
+static __always_inline enum step stage_broadcast(struct pkt *p, const struct gl_port_val *in)
 {
 	struct gl_network_val *network;
 
 	if (!mac_is_multicast(p->dmac))
 		return STEP_NEXT;
-	network = network_by_index(p->in->network, p->side);
+	network = network_by_index(in->network, p->side);
 	if (!network)
 		return drop(p, GL_DROP_MAP_MISSING);
 	if (!(network->flags & GL_NET_F_BROADCAST) && !is_dhcp_request(p))
@@ -65,7 +67,7 @@ static __always_inline enum step stage_broadcast(struct pkt *p)
 		if (!own)
 			return drop(p, GL_DROP_BROADCAST_FOREIGN);
 	}
-	p->repl_uplink = p->in->mode == GL_MODE_BRIDGE;
+	p->repl_uplink = in->mode == GL_MODE_BRIDGE;
 	return STEP_REPLICATE;
 }
 
@@ -85,7 +87,7 @@ static __always_inline enum step stage_public(struct pkt *p, __u16 uplink)
 		struct gl_forward4_key key = {
 			.addr_be = p->dst_be,
 			.port_be = p->dport_be,
-			.proto = p->proto,
+			.proto = p->key_proto,
 			.uplink = uplink,
 			.side = p->side,
 		};
@@ -98,7 +100,7 @@ static __always_inline enum step stage_public(struct pkt *p, __u16 uplink)
 		}
 	}
 	block = public_lookup(p, p->dst_be, bpf_ntohs(p->dport_be) >> GL_NAT_BLOCK_SHIFT, uplink);
-	if (block && (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP || p->proto == IPPROTO_ICMP)) {
+	if (block && (p->key_proto == IPPROTO_TCP || p->key_proto == IPPROTO_UDP || p->key_proto == IPPROTO_ICMP)) {
 		p->tenant = block->tenant;
 		p->gen = block->gen;
 		return STEP_NEXT;
@@ -107,68 +109,76 @@ static __always_inline enum step stage_public(struct pkt *p, __u16 uplink)
 }
 
 /* A leg by one of our public addresses: from the uplink, or the second of a hairpin. */
-static __always_inline enum step leg_public(struct pkt *p, __u16 uplink, __u32 uplink_slot)
+static __always_inline enum step leg_public(struct pkt *p, __u16 uplink, __u32 uplink_slot, struct gl_flow4_val **flow)
 {
 	STAGE(stage_public(p, uplink));
 	p->scope = GL_SCOPE_UPLINK | uplink;
 	p->leg_slot = uplink_slot;
 	p->from_uplink = 1;
-	return leg_run(p);
+	return leg_run(p, flow);
 }
 
-static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p)
+static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct way *way)
 {
+	const struct gl_port_val *in;
+	struct gl_flow4_val *flow;
 	enum step step;
 
-	STAGE(stage_port(p, ctx_ifindex(ctx)));
+	STAGE(stage_port(p, ctx_ifindex(ctx), &way->in));
+	in = way->in;
 	STAGE(parse_ethernet(ctx, p));
-	if (p->in->kind != GL_PORT_GUEST)
+	if (in->kind != GL_PORT_GUEST)
 		return drop(p, GL_DROP_NOT_CONFIGURED);
-	STAGE(stage_antispoof_link(p));
+	STAGE(stage_antispoof_link(p, in));
 	STAGE(stage_linear(ctx, p));
 	if (p->ethertype_be == ETH_P_ARP_BE) {
 		STAGE(parse_arp(ctx, p));
-		STAGE(stage_antispoof_arp(p));
-		return stage_arp_from_guest(p);
+		STAGE(stage_antispoof_arp(p, in));
+		return stage_arp_from_guest(p, in);
 	}
 	STAGE(parse_ipv4(ctx, p, true));
 	if (p->frag != FRAG_TAIL && is_dhcp_request(p))
 		STAGE(parse_dhcp(ctx, p));
-	STAGE(stage_antispoof_ipv4(p));
-	STAGE(stage_broadcast(p));
-	p->scope = p->in->network;
+	STAGE(stage_antispoof_ipv4(p, in));
+	STAGE(stage_broadcast(p, in));
+	p->scope = in->network;
 	if (p->frag)
 		STAGE(stage_fragment(p));
 	remember_tuple(p);
-	p->tenant = p->in->tenant;
-	p->gen = p->in->gen;
+	if (is_icmp_error(p))
+		STAGE(stage_related(ctx, p));
+	p->tenant = in->tenant;
+	p->gen = in->gen;
 	p->leg_slot = p->in_slot;
-	step = leg_run(p);
-	if (step != STEP_FORWARD || !p->flow || !(p->flow->flags & GL_FLOW_F_HAIRPIN))
+	step = leg_run(p, &way->flow);
+	flow = way->flow;
+	if (step != STEP_FORWARD || !flow || !(flow->flags & GL_FLOW_F_HAIRPIN))
 		return step;
 
-	p->flow_first = p->flow;
-	p->src_be = p->flow->new_src_be;
-	p->dst_be = p->flow->new_dst_be;
-	p->sport_be = p->flow->new_sport_be;
-	p->dport_be = p->flow->new_dport_be;
+	way->first = flow;
+	p->src_be = flow->new_src_be;
+	p->dst_be = flow->new_dst_be;
+	p->sport_be = flow->new_sport_be;
+	p->dport_be = flow->new_dport_be;
 	p->hairpin = 1;
-	step = leg_public(p, p->in->uplink, p->in->uplink_slot);
+	step = leg_public(p, in->uplink, in->uplink_slot, &way->flow);
+	flow = way->flow;
 	if (step == STEP_PASS)
 		return drop(p, GL_DROP_HOST_ADDRESS);
-	if (step == STEP_FORWARD && p->flow && p->flow->flags & (GL_FLOW_F_HAIRPIN | GL_FLOW_F_TO_UPLINK))
+	if (step == STEP_FORWARD && flow && flow->flags & (GL_FLOW_F_HAIRPIN | GL_FLOW_F_TO_UPLINK))
 		return drop(p, GL_DROP_HAIRPIN_LOOP);
 	return step;
 }
 
 /* A frame of a bridge network's segment, by its MAC. STEP_PASS: not of the segment. */
-static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p)
+static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct way *way)
 {
-	const __u32 segment = GL_SEGMENT(p->in->uplink, p->vlan);
+	const struct gl_port_val *in = way->in;
+	const __u32 segment = GL_SEGMENT(in->uplink, p->vlan);
 	struct gl_port_val *port;
 	__u32 slot;
 
-	if (!(p->in->flags & GL_PORT_F_SEGMENT))
+	if (!(in->flags & GL_PORT_F_SEGMENT))
 		return STEP_PASS;
 	if (mac_is_multicast(p->dmac)) {
 		if (parse_ipv4(ctx, p, false) != STEP_NEXT)
@@ -190,50 +200,64 @@ static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p)
 		p->out_ifindex = port->ifindex;
 		return STEP_DELIVER;
 	}
-	p->scope = GL_SCOPE_UPLINK | p->in->uplink;
+	p->scope = GL_SCOPE_UPLINK | in->uplink;
 	if (p->frag)
 		STAGE(stage_fragment(p));
 	remember_tuple(p);
+	if (is_icmp_error(p))
+		STAGE(stage_related(ctx, p));
 	p->tenant = port->tenant;
 	p->gen = port->gen;
 	p->leg_slot = p->in_slot;
 	p->from_uplink = 1;
 	p->bridged = 1;
-	return leg_run(p);
+	return leg_run(p, &way->flow);
 }
 
-static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p)
+/* What the pipeline refuses, the host may judge where the destination is, or may be, its own. */
+static __always_inline enum step host_or(const struct pkt *p, const struct gl_port_val *in, enum step step)
 {
+	struct gl_addr4_val *addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink);
+
+	return addr && !(addr->flags & GL_ADDR_F_HOST) ? step : STEP_PASS;
+}
+
+static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct way *way)
+{
+	const struct gl_port_val *in;
 	enum step step;
 
-	STAGE(stage_port(p, ctx_ifindex(ctx)));
-	if (p->in->kind != GL_PORT_UPLINK)
+	STAGE(stage_port(p, ctx_ifindex(ctx), &way->in));
+	in = way->in;
+	if (in->kind != GL_PORT_UPLINK)
 		return STEP_PASS;
 	STAGE(parse_ethernet(ctx, p));
 	STAGE(stage_linear(ctx, p));
 	if (p->ethertype_be == ETH_P_ARP_BE) {
 		STAGE(parse_arp(ctx, p));
-		return stage_arp_from_uplink(p);
+		return stage_arp_from_uplink(p, in);
 	}
 	if (p->ethertype_be != ETH_P_IP_BE)
 		return STEP_PASS;
-	step = from_segment(ctx, p);
-	if (step != STEP_PASS || p->tagged || !mac_equal(p->dmac, p->in->mac))
+	step = from_segment(ctx, p, way);
+	if (step != STEP_PASS || p->tagged || !mac_equal(p->dmac, in->mac))
 		return step;
 	step = parse_ipv4(ctx, p, false);
-	if (step) {
-		/* Nobody's public address: let the host judge it. */
-		struct gl_addr4_val *addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, p->in->uplink);
-
-		return addr && !(addr->flags & GL_ADDR_F_HOST) ? step : STEP_PASS;
-	}
-	if (!public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, p->in->uplink))
+	if (step)
+		return host_or(p, in, step);
+	if (!public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink))
 		return STEP_PASS;
-	p->scope = GL_SCOPE_UPLINK | p->in->uplink;
+	p->scope = GL_SCOPE_UPLINK | in->uplink;
 	if (p->frag && stage_fragment(p))
 		return STEP_PASS;
 	remember_tuple(p);
-	return leg_public(p, p->in->uplink, p->in_slot);
+	if (is_icmp_error(p) && stage_related(ctx, p)) {
+		p->dst_be = p->orig_dst_be;
+		return host_or(p, in, STEP_DROP);
+	}
+	step = leg_public(p, in->uplink, p->in_slot, &way->flow);
+	/* The host's own connections get errors too, also at ports of ours. */
+	return step == STEP_DROP && p->reason == GL_DROP_ICMP_ERROR ? host_or(p, in, step) : step;
 }
 
 /* From the uplink, what cannot be read and what has no entry is the host's. */
@@ -243,12 +267,6 @@ static __always_inline enum step uplink_verdict(const struct pkt *p, enum step s
 	    (p->reason == GL_DROP_RUNT || p->reason == GL_DROP_NOT_CONFIGURED || p->reason == GL_DROP_ARP_MALFORMED))
 		return STEP_PASS;
 	return step;
-}
-
-static __always_inline void pkt_init(struct pkt *p)
-{
-	__builtin_memset(p, 0, sizeof(*p));
-	p->now = bpf_ktime_get_coarse_ns() / 1000000000ull;
 }
 
 #endif

@@ -21,7 +21,7 @@ enum step {
 	STEP_DROP, /* p->reason says why */
 	STEP_PASS, /* not ours: to the host, untouched */
 	STEP_SLOW, /* XDP: TC has to do it. In TC it cannot happen */
-	STEP_FORWARD, /* by the flow in p->flow */
+	STEP_FORWARD, /* by the flow that was found */
 	STEP_DELIVER, /* unchanged, to the interface p->out */
 	STEP_REPLICATE, /* to all interfaces of the network, see replicate.h */
 	STEP_ARP_REPLY, /* back to where it came from: p->reply_mac holds p->arp_target */
@@ -37,8 +37,7 @@ struct pkt {
 	__u32 len; /* bytes of the frame */
 	__u32 side; /* side of the configuration in force */
 	__u32 now; /* seconds */
-	__u32 in_slot;
-	struct gl_port_val *in; /* interface it came by */
+	__u32 in_slot; /* interface it came by */
 
 	__u8 dmac[GL_MAC_LEN];
 	__u8 smac[GL_MAC_LEN];
@@ -53,7 +52,7 @@ struct pkt {
 	__be32 orig_dst_be;
 	__be16 orig_sport_be;
 	__be16 orig_dport_be;
-	__be32 src_be; /* tuple of the present leg */
+	__be32 src_be; /* tuple of the present leg; of an ICMP error: the quoted packet's, turned round */
 	__be32 dst_be;
 	__be16 sport_be;
 	__be16 dport_be;
@@ -66,6 +65,11 @@ struct pkt {
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	__u8 icmp_code;
+	__u8 related; /* an ICMP error: the flow is that of the packet it quotes */
+	__u8 key_proto; /* protocol of the flow: p->proto, or the quoted packet's */
+	__u8 error_from_router; /* not by the far end of that flow */
+	__u8 inner_l4; /* offset of the quoted transport header */
+	__u8 inner_len; /* bytes quoted of it, as far as they matter */
 	__u16 l4_len; /* bytes behind the IP header */
 	__u8 l4_hlen; /* of the transport header */
 
@@ -97,9 +101,35 @@ struct pkt {
 	__u8 error_code;
 	__u8 pad;
 	__u16 error_mtu;
-	struct gl_flow4_val *flow; /* of the last leg */
-	struct gl_flow4_val *flow_first; /* of the first leg of a hairpin, or NULL */
 };
+
+/* What must stay a pointer: the verifier forgets those that are stored in a map. */
+struct way {
+	const struct gl_port_val *in; /* interface it came by */
+	struct gl_flow4_val *flow; /* of the last leg */
+	struct gl_flow4_val *first; /* of the first leg of a hairpin, or NULL */
+};
+
+/* The packet at hand of a CPU. In a map rather than on the stack, which is too small for it; and as the verifier takes
+ * a map's content for unknown, paths that differ in facts alone become one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pkt);
+} gl_pkt __weak SEC(".maps");
+
+static __always_inline struct pkt *pkt_new(void)
+{
+	const __u32 zero = 0;
+	struct pkt *p = bpf_map_lookup_elem(&gl_pkt, &zero);
+
+	if (!p)
+		return NULL;
+	__builtin_memset(p, 0, sizeof(*p));
+	p->now = bpf_ktime_get_coarse_ns() / 1000000000ull;
+	return p;
+}
 
 static __always_inline enum step drop(struct pkt *p, enum gl_drop reason)
 {

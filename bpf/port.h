@@ -21,7 +21,7 @@ static __always_inline struct gl_network_val *network_by_index(__u32 network, __
 }
 
 /* Reads the commit word, then the interface's entry of that side. */
-static __always_inline enum step stage_port(struct pkt *p, __u32 ifindex)
+static __always_inline enum step stage_port(struct pkt *p, __u32 ifindex, const struct gl_port_val **in)
 {
 	const __u32 zero = 0;
 	struct gl_control_val *control = bpf_map_lookup_elem(&gl_control, &zero);
@@ -36,7 +36,7 @@ static __always_inline enum step stage_port(struct pkt *p, __u32 ifindex)
 		struct gl_port_val *port = bpf_map_lookup_elem(&gl_port, &index);
 
 		if (port && port->ifindex == ifindex) {
-			p->in = port;
+			*in = port;
 			p->in_slot = slot;
 			return STEP_NEXT;
 		}

@@ -53,6 +53,59 @@ static __always_inline int rewrite_transport(gl_ctx *ctx, const struct pkt *p, c
 	return 0;
 }
 
+/* An ICMP error's quoted packet, as it was on the other side of the translation, and with it the error's checksum. The
+ * quoted IP header stays sum-neutral: its checksum takes back what its addresses add. */
+static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const struct gl_flow4_val *to)
+{
+	const __u32 ip_off = p->l4_off + sizeof(struct icmp_hdr);
+	const __be32 addrs[2] = { to->new_dst_be, to->new_src_be };
+	__u32 addr_diff, port_diff = 0, diff = 0, check_off = 0;
+	__be32 old_addrs[2];
+	__u16 check;
+
+	if (ctx_load(ctx, ip_off + IPV4_SRC, old_addrs, sizeof(old_addrs)) ||
+	    ctx_store(ctx, ip_off + IPV4_SRC, addrs, sizeof(addrs)))
+		return -1;
+	addr_diff = csum_add(csum_diff32(old_addrs[0], addrs[0]), csum_diff32(old_addrs[1], addrs[1]));
+	if (ctx_csum_l3(ctx, ip_off + IPV4_CHECK, addr_diff))
+		return -1;
+	if (p->key_proto == IPPROTO_TCP || p->key_proto == IPPROTO_UDP) {
+		const __be16 ports[2] = { to->new_dport_be, to->new_sport_be };
+		__be16 old_ports[2];
+
+		if (ctx_load(ctx, p->inner_l4, old_ports, sizeof(old_ports)) ||
+		    ctx_store(ctx, p->inner_l4, ports, sizeof(ports)))
+			return -1;
+		port_diff = csum_add(csum_diff16(old_ports[0], ports[0]), csum_diff16(old_ports[1], ports[1]));
+		check_off = p->key_proto == IPPROTO_UDP ? UDP_CHECK : TCP_CHECK;
+		diff = csum_add(port_diff, addr_diff);
+	} else if (p->key_proto == IPPROTO_ICMP) {
+		const __be16 id = to->new_dport_be == bpf_htons(GL_ICMP_QUERY) ? to->new_sport_be : to->new_dport_be;
+		__be16 old_id;
+
+		if (ctx_load(ctx, p->inner_l4 + ICMP_ID, &old_id, sizeof(old_id)) ||
+		    ctx_store(ctx, p->inner_l4 + ICMP_ID, &id, sizeof(id)))
+			return -1;
+		port_diff = csum_diff16(old_id, id);
+		check_off = ICMP_CHECK;
+		diff = port_diff;
+	}
+	/* A quoted transport checksum is mended where it was quoted at all; UDP's 0 stays. */
+	if (check_off && p->inner_len >= check_off + sizeof(check)) {
+		__u16 mended;
+
+		if (ctx_load(ctx, p->inner_l4 + check_off, &check, sizeof(check)))
+			return -1;
+		mended = csum_apply(check, diff);
+		if (check || p->key_proto != IPPROTO_UDP) {
+			if (ctx_store(ctx, p->inner_l4 + check_off, &mended, sizeof(mended)))
+				return -1;
+			port_diff = csum_add(port_diff, csum_diff16(check, mended));
+		}
+	}
+	return ctx_csum_l4(ctx, p->l4_off + ICMP_CHECK, 0, port_diff, false, false);
+}
+
 /* Carries out what the flow says: `to` holds the tuple at the end of the way, p the one it arrived with. */
 static __always_inline int rewrite_forward(gl_ctx *ctx, struct pkt *p, const struct gl_flow4_val *to, bool translate)
 {
@@ -61,12 +114,14 @@ static __always_inline int rewrite_forward(gl_ctx *ctx, struct pkt *p, const str
 	if (translate) {
 		__be32 addrs[2] = { to->new_src_be, to->new_dst_be };
 
-		addr_diff = csum_add(csum_diff32(p->orig_src_be, to->new_src_be),
-				     csum_diff32(p->orig_dst_be, to->new_dst_be));
+		/* An error may come from a router on the way, who keeps its name. */
+		if (p->related && p->error_from_router)
+			addrs[0] = p->orig_src_be;
+		addr_diff = csum_add(csum_diff32(p->orig_src_be, addrs[0]), csum_diff32(p->orig_dst_be, addrs[1]));
 		l3_diff = addr_diff;
 		if (ctx_store(ctx, p->l3_off + IPV4_SRC, addrs, sizeof(addrs)))
 			return -1;
-		if (rewrite_transport(ctx, p, to, addr_diff))
+		if (p->related ? rewrite_quote(ctx, p, to) : rewrite_transport(ctx, p, to, addr_diff))
 			return -1;
 	}
 	if (to->flags & GL_FLOW_F_ROUTED) {

@@ -10,16 +10,20 @@
 
 SEC("tc") int to_guest_tc(struct __sk_buff *ctx)
 {
-	struct pkt p = {};
+	const struct gl_port_val *in;
+	struct pkt *p;
 
 	if (ctx->mark == GL_MARK) {
 		ctx->mark = 0;
 		return TC_ACT_UNSPEC;
 	}
-	p.len = ctx->len;
-	stage_port(&p, ctx->ifindex);
-	p.reason = GL_DROP_HOST_TO_GUEST;
-	count_drop(&p);
+	p = pkt_new();
+	if (!p)
+		return TC_ACT_SHOT;
+	p->len = ctx->len;
+	stage_port(p, ctx->ifindex, &in);
+	p->reason = GL_DROP_HOST_TO_GUEST;
+	count_drop(p);
 	return TC_ACT_SHOT;
 }
 
