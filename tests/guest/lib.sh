@@ -8,7 +8,7 @@ declare -A GUEST_PID=()
 
 # guest_boot NAME NETNS VERSION MEMORY-MIB TAP=MAC[,QUEUES]...: starts a guest whose NICs are existing taps of NETNS.
 guest_boot() {
-	local name=$1 netns=$2 version=$3 memory=$4 image=$BUILD/guest/$3 nic tap mac queues id=0 cpus=1
+	local name=$1 netns=$2 version=$3 memory=$4 image=$BUILD/guest/$3 nic tap mac queues id=0 cpus=${GUEST_CPUS:-1}
 	local -a nics=()
 	shift 4
 	for nic in "$@"; do

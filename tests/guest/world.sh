@@ -99,7 +99,7 @@ world_configure() {
 
 # drops TAP REASON: packets dropped there for that reason.
 drops() {
-	gl -j show drops --tap "$1" | python3 -c '
+	gl -j show drops --tap "$1" | /usr/bin/python3 -c '
 import json, sys
 def rows(x):
     if isinstance(x, dict):

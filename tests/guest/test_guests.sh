@@ -1,0 +1,172 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+# Do real guests, with their own drivers and stacks, live as the definition says? Five QEMU guests of two tenants with
+# equal subnets, addresses and MACs. Neighbours: world.sh (host, uplink, guests), demo.yaml (the definition).
+set -uo pipefail
+. "$(dirname "$0")/world.sh"
+passed=0 failed=0
+
+ok() { passed=$((passed + 1)); echo "ok    $1"; }
+fail() { failed=$((failed + 1)); echo "FAIL  $1"; [ -z "${2:-}" ] || sed 's/^/      /' <<<"$2"; }
+# is TEXT WANT GOT: WANT is a pattern of `case`.
+is() {
+	# shellcheck disable=SC2254
+	case $3 in
+	$2) ok "$1" ;;
+	*) fail "$1" "expected $2, got: $3" ;;
+	esac
+}
+g() { guest_run "$@" 2>&1; }
+ask() { guest_run "$1" "probe ask $2 $3 $4 ${5:-3000}" 2>/dev/null | head -n 1; }
+number() { guest_run "$1" "cat /sys/class/net/${3:-eth0}/statistics/$2"; }
+finish() {
+	echo "$passed passed, $failed failed, 0 skipped"
+	[ "$failed" = 0 ]
+	exit
+}
+
+"$GUEST_HERE/image.sh" "$BUILD" 6.1 || exit 1
+world_network || exit 1
+if ! out=$(gl apply "$GUEST_HERE/demo.yaml" 2>&1); then
+	fail "the definition is applied" "$out"
+	finish
+fi
+ok "the definition is applied before any guest runs"
+world_boot
+pids=()
+for name in "${GUESTS[@]}"; do
+	world_configure "$name" &
+	pids+=($!)
+done
+for i in "${!pids[@]}"; do
+	wait "${pids[$i]}" || { fail "${GUESTS[$i]} comes up"; finish; }
+done
+ok "five guests come up"
+
+# ---- who answers ------------------------------------------------------------------------------------------------
+
+# reach FROM TARGET...: asks for all, in the guest; cells() reads the answers.
+declare -A all=(
+	[acme-web]="10.0.0.1 10.0.0.12 10.0.0.13 192.168.7.12 192.168.7.13 $SERVER $HOST"
+	[acme-db]="10.0.0.1 10.0.0.11 10.0.0.13 192.168.7.13 192.168.7.1 $SERVER"
+	[acme-lab]="10.0.0.1 10.0.0.11 10.0.0.12 192.168.7.12 $SERVER $HOST"
+	[globex-web]="10.0.0.1 10.0.0.12 10.0.0.13 192.168.7.13 $SERVER $HOST"
+	[globex-app]="10.0.0.1 10.0.0.11 10.0.0.12 192.168.7.12 $SERVER"
+	[outside]="10.0.0.11 10.0.0.12 10.0.0.13 192.168.7.13"
+)
+pids=()
+for name in "${!all[@]}"; do
+	probe_from "$name" ${all[$name]} >"$GUEST_DIR/seen.$name" &
+	pids+=($!)
+done
+wait "${pids[@]}"
+
+# cell FROM TARGET PING TCP UDP
+cell() {
+	local got
+	got=$(awk -v t="$2" '$1 == t { a[$2] = $3 } END { print a["ping"], a["tcp"], a["udp"] }' "$GUEST_DIR/seen.$1")
+	is "$(title "$1") to $2 by ping, TCP and UDP: $3 $4 $5" "$3 $4 $5" "$got"
+}
+everything() { cell "$1" "$2" yes "$3" "$3"; }
+nothing() {
+	local from=$1 target
+	shift
+	for target in "$@"; do cell "$from" "$target" - - -; done
+}
+for name in acme-web acme-db globex-web globex-app; do
+	cell "$name" 10.0.0.1 yes - -
+	everything "$name" $SERVER server
+done
+everything acme-web 10.0.0.12 acme/db
+everything acme-db 10.0.0.11 acme/web
+everything acme-db 192.168.7.13 acme/lab
+everything acme-lab 192.168.7.12 acme/db
+everything globex-app 10.0.0.11 globex/web
+everything globex-web 10.0.0.13 globex/app
+nothing acme-web 10.0.0.13 192.168.7.12 192.168.7.13 $HOST
+nothing acme-db 10.0.0.13
+nothing acme-lab 10.0.0.1 10.0.0.11 10.0.0.12 $SERVER $HOST
+nothing globex-web 10.0.0.12 192.168.7.13 $HOST
+nothing globex-app 10.0.0.12 192.168.7.12
+nothing outside 10.0.0.11 10.0.0.12 10.0.0.13 192.168.7.13
+
+# ---- translation ------------------------------------------------------------------------------------------------
+
+is "acme is seen with its public address" "server saw $ACME_PUBLIC *" "$(ask acme-web udp $SERVER 53)"
+is "globex is seen with the uplink's address" "server saw $HOST *" "$(ask globex-web tcp $SERVER 53)"
+is "fifty queries of new sockets are all answered" 50 \
+	"$(g globex-app "for i in \$(seq 50); do probe ask udp $SERVER 53 3000; done | grep -c '^server saw $HOST '" 60)"
+is "acme's forwarded port leads to acme/web, which sees the client" "acme/web saw 203.0.113.254 *" \
+	"$(outside "$GUEST_DIR/probe" ask tcp $ACME_PUBLIC 8080 3000)"
+is "globex's forwarded port leads to globex/web" "globex/web saw 203.0.113.254 *" \
+	"$(outside "$GUEST_DIR/probe" ask tcp $HOST 8080 3000)"
+is "a port that is not forwarded answers nobody" "" "$(outside "$GUEST_DIR/probe" ask tcp $ACME_PUBLIC 7 1000 2>/dev/null)"
+is "the host's own service on the shared address is untouched" "the-host saw 203.0.113.254 *" \
+	"$(outside "$GUEST_DIR/probe" ask tcp $HOST 7 3000)"
+is "the host itself reaches the outside" "server saw $HOST *" "$(host "$GUEST_DIR/probe" ask tcp $SERVER 7 3000)"
+is "one tenant reaches the other's forwarded port, and is seen as public" "acme/web saw $HOST *" \
+	"$(ask globex-app tcp $ACME_PUBLIC 8080)"
+is "traceroute shows the gateway, then the server" "10.0.0.1 $SERVER " \
+	"$(g acme-web "traceroute -n -q 1 -w 3 -m 4 $SERVER 2>/dev/null | awk '\$1 ~ /^[0-9]+\$/ { printf \"%s \", \$2 }'" 40)"
+
+# ---- bulk -------------------------------------------------------------------------------------------------------
+
+features=$(g acme-web 'cut -c1-64 /sys/class/net/eth0/device/features')
+# Virtio feature bits 0 (checksum), 1 (guest checksum), 7 (guest TSO), 11 (host TSO), from the left.
+is "the virtual card has its offloads on" 11 "${features:0:1}${features:11:1}"
+is "64 MiB between guests of a network arrive whole" "ok 64 *" "$(g acme-db 'probe bulk 10.0.0.11 7 64' 90)"
+is "32 MiB to the server through NAT arrive whole" "ok 32 *" "$(g globex-app "probe bulk $SERVER 7 32" 90)"
+is "32 MiB from outside through a forwarded port arrive whole" "ok 32 *" \
+	"$(outside "$GUEST_DIR/probe" bulk $ACME_PUBLIC 8080 32 2>&1)"
+is "large pings, fragmented by the sender, come back" "*2 packets received*" \
+	"$(g acme-db 'ping -c 2 -W 3 -s 4000 10.0.0.11' | tr '\n' ' ')"
+
+# ---- hostility --------------------------------------------------------------------------------------------------
+
+# forged TEXT REASON FORGERY: 50 frames of acme/db, all dropped for the reason, none seen by acme/web.
+forged() {
+	local before after seen
+	before=$(drops acme-db "$2") seen=$(number acme-web rx_packets)
+	g acme-db "probe forge $3 50"
+	after=$(drops acme-db "$2")
+	is "$1: all 50 are dropped as $2" 50 $((after - before))
+	is "$1: acme/web sees none" 0 $(($(number acme-web rx_packets) - seen))
+}
+db=52:54:00:00:00:02 web=52:54:00:00:00:01 all_macs=ff:ff:ff:ff:ff:ff
+forged "a neighbour's address" SPOOF_IP "udp eth0 $db $web 10.0.0.11 10.0.0.11"
+forged "a foreign address" SPOOF_IP "udp eth0 $db $web 8.8.8.8 10.0.0.11"
+forged "a neighbour's MAC" SPOOF_MAC "udp eth0 $web $all_macs 10.0.0.12 10.0.0.11"
+forged "ARP in the gateway's name" SPOOF_ARP "arp eth0 $db $all_macs 10.0.0.1 10.0.0.11"
+forged "ARP in a neighbour's name" SPOOF_ARP "arp eth0 $db $all_macs 10.0.0.11 10.0.0.11"
+forged "an address of its other network" SPOOF_IP "udp eth0 $db $web 192.168.7.12 10.0.0.11"
+
+declare -A rx=()
+for name in acme-web acme-lab globex-web globex-app; do rx[$name]=$(number "$name" rx_packets); done
+g acme-db "probe forge udp eth0 $db $all_macs 10.0.0.12 255.255.255.255 50"
+sleep 0.5
+for name in acme-lab globex-web globex-app; do
+	is "broadcasts of acme/front do not reach $(title "$name")" 0 $(($(number "$name" rx_packets) - ${rx[$name]}))
+done
+is "broadcasts reach the own network" 50 $(($(number acme-web rx_packets) - ${rx[acme-web]}))
+
+# ---- change -----------------------------------------------------------------------------------------------------
+
+sed '/^  - name: globex/,$d' "$GUEST_HERE/demo.yaml" >"$GUEST_DIR/acme-only.yaml"
+guest_run acme-db 'probe bulk 10.0.0.11 7 96' 90 >"$GUEST_DIR/bulk" 2>&1 &
+bulk=$!
+sleep 0.5
+out=$(gl apply "$GUEST_DIR/acme-only.yaml" 2>&1) && ok "globex is removed while acme transfers" ||
+	fail "globex is removed while acme transfers" "$out"
+wait "$bulk"
+is "acme's transfer goes through" "ok 96 *" "$(cat "$GUEST_DIR/bulk")"
+is "globex has nobody to talk to any more" "" "$(ask globex-app tcp 10.0.0.11 7 1000)"
+is "globex's forwarded port is closed" "" "$(outside "$GUEST_DIR/probe" ask tcp $HOST 8080 1000 2>/dev/null)"
+gl apply "$GUEST_HERE/demo.yaml" >"$GUEST_DIR/out" 2>&1 || fail "globex comes back" "$(cat "$GUEST_DIR/out")"
+is "globex comes back" "globex/web *" "$(ask globex-app tcp 10.0.0.11 7)"
+
+guest_stop globex-app
+guest_boot globex-app glt-host 6.1 192 globex-app=52:54:00:00:00:04
+world_configure globex-app || fail "a guest boots again on its tap"
+is "a guest that was stopped and started goes on, without another apply" "globex/web *" "$(ask globex-app tcp 10.0.0.11 7)"
+is "a plan finds nothing to change at the end" 1 "$(gl plan "$GUEST_HERE/demo.yaml" | grep -ci 'no change')"
+finish
