@@ -86,8 +86,6 @@ static __always_inline enum step egress_next_hop(gl_ctx *ctx, struct pkt *p, str
 		break;
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
 		break;
-	case BPF_FIB_LKUP_RET_NOT_FWDED:
-		return drop(p, GL_DROP_HOST_ADDRESS);
 	default:
 		return drop(p, GL_DROP_NO_ROUTE);
 	}

@@ -23,6 +23,7 @@ static __always_inline enum step deliver_to(struct pkt *p, __u32 slot)
 
 static __always_inline enum step arp_from_bridge_guest(struct pkt *p, const struct gl_port_val *in)
 {
+	struct gl_port_val *uplink;
 	__u32 slot;
 
 	if (p->arp_op_be == ARP_REQUEST_BE || mac_is_multicast(p->dmac)) {
@@ -32,6 +33,9 @@ static __always_inline enum step arp_from_bridge_guest(struct pkt *p, const stru
 	} else if (l2_lookup(p, in->network, p->dmac, &slot)) {
 		return deliver_to(p, slot);
 	}
+	uplink = port_by_slot(in->uplink_slot, p->side);
+	if (uplink && mac_equal(p->dmac, uplink->mac))
+		return drop(p, GL_DROP_HOST_ADDRESS);
 	return deliver_to(p, in->uplink_slot);
 }
 
@@ -51,6 +55,12 @@ static __always_inline enum step stage_arp_from_guest(struct pkt *p, const struc
 	network = network_by_index(in->network, p->side);
 	if (!network)
 		return drop(p, GL_DROP_MAP_MISSING);
+	if (p->arp_op_be != ARP_REQUEST_BE || p->arp_sender_be == p->arp_target_be) {
+		/* An announcement. Of an address in the definition nobody needs to hear: that table is static. */
+		if (host_lookup(p, in->network, p->arp_sender_be, &slot) || !(network->flags & GL_NET_F_BROADCAST))
+			return STEP_CONSUMED;
+		return STEP_REPLICATE;
+	}
 	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
 		if (network->gateway[i].mask_be && network->gateway[i].addr_be == p->arp_target_be) {
 			mac_copy(p->reply_mac, network->gw_mac);
@@ -58,7 +68,7 @@ static __always_inline enum step stage_arp_from_guest(struct pkt *p, const struc
 		}
 	}
 	if (host_lookup(p, in->network, p->arp_target_be, &slot)) {
-		/* Its own address: a probe or an announcement. The table is static, nobody needs to hear it. */
+		/* A probe for its own address: no answer means that it is free (RFC 5227). */
 		if (slot == p->in_slot)
 			return STEP_CONSUMED;
 		port = port_by_slot(slot, p->side);
@@ -67,10 +77,8 @@ static __always_inline enum step stage_arp_from_guest(struct pkt *p, const struc
 		mac_copy(p->reply_mac, port->mac);
 		return STEP_ARP_REPLY;
 	}
-	/* An allowed address pair may move between guests: those who may hold it hear the question, and the others
-	 * hear an announcement by its holder. */
-	if (p->arp_sender_be != p->arp_target_be)
-		p->repl_addr_be = p->arp_target_be;
+	/* An allowed address pair may move between guests: those who may hold it hear the question. */
+	p->repl_addr_be = p->arp_target_be;
 	return STEP_REPLICATE;
 }
 

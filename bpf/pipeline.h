@@ -249,7 +249,7 @@ static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct 
 		return STEP_PASS;
 	p->scope = GL_SCOPE_UPLINK | in->uplink;
 	if (p->frag && stage_fragment(p))
-		return STEP_PASS;
+		return host_or(p, in, STEP_DROP);
 	remember_tuple(p);
 	if (is_icmp_error(p) && stage_related(ctx, p)) {
 		p->dst_be = p->orig_dst_be;

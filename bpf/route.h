@@ -32,12 +32,27 @@ static __always_inline enum step target_port(struct pkt *p, struct opening *o, _
 	return STEP_NEXT;
 }
 
+static __always_inline struct gl_addr4_val *public_lookup(const struct pkt *p, __be32 addr_be, __u16 block,
+							  __u16 uplink)
+{
+	struct gl_addr4_key key = { .addr_be = addr_be, .block = block, .uplink = uplink, .side = p->side };
+
+	return bpf_map_lookup_elem(&gl_addr4, &key);
+}
+
 static __always_inline enum step target_uplink(struct pkt *p, struct opening *o, __u32 slot, __u8 flags)
 {
 	struct gl_port_val *port = port_by_slot(slot, p->side);
 
 	if (!port || port->kind != GL_PORT_UPLINK)
 		return drop(p, GL_DROP_MAP_MISSING);
+	if (flags & GL_FLOW_F_BRIDGED) {
+		struct gl_addr4_val *addr = public_lookup(p, o->key.dst_be, GL_BLOCK_WHOLE, port->uplink);
+
+		/* A bridge as uplink would hand such frames up to the host. */
+		if (mac_equal(o->dmac, port->mac) || (addr && (addr->flags & GL_ADDR_F_HOST)))
+			return drop(p, GL_DROP_HOST_ADDRESS);
+	}
 	o->val.out_slot = slot;
 	o->val.out_ifindex = port->ifindex;
 	o->val.mtu = port->mtu > 0xffff ? 0xffff : port->mtu;
@@ -50,14 +65,6 @@ static __always_inline enum step target_uplink(struct pkt *p, struct opening *o,
 	return STEP_NEXT;
 }
 
-static __always_inline struct gl_addr4_val *public_lookup(const struct pkt *p, __be32 addr_be, __u16 block,
-							  __u16 uplink)
-{
-	struct gl_addr4_key key = { .addr_be = addr_be, .block = block, .uplink = uplink, .side = p->side };
-
-	return bpf_map_lookup_elem(&gl_addr4, &key);
-}
-
 /* The network's own subnets: its gateways answer echo, its broadcast addresses are nobody's. */
 static __always_inline enum step route_own_network(struct pkt *p, const struct opening *o,
 						   const struct gl_network_val *network)
@@ -68,7 +75,7 @@ static __always_inline enum step route_own_network(struct pkt *p, const struct o
 		if (!gw->mask_be || (o->key.dst_be & gw->mask_be) != (gw->addr_be & gw->mask_be))
 			continue;
 		if (o->key.dst_be == gw->addr_be) {
-			if (o->echo)
+			if (o->echo && !p->frag)
 				return STEP_ECHO_REPLY;
 			return drop(p, GL_DROP_GATEWAY_PROTOCOL);
 		}

@@ -195,7 +195,8 @@ struct gl_allow4_val {
 #define GL_ADDR_F_FLOATING 1 /* all of it belongs to one interface: slot, inner_be */
 #define GL_ADDR_F_NAT 2 /* networks translate to it: look the port's block up (GL_NAT_BLOCK_SHIFT) */
 #define GL_ADDR_F_FORWARD 4 /* gl_forward4 may hold the port */
-#define GL_ADDR_F_HOST 8 /* the host's own address too: what is not ours is the host's */
+#define GL_ADDR_F_HOST                                                                                                 \
+	8 /* the host's own: what is not ours is the host's, and guests do not reach it. Alone: only that */
 #define GL_ADDR_F_ANSWER 16 /* answer ARP for it on the uplink */
 #define GL_ADDR_F_ROUTED 32 /* an untranslated guest address of a routed network: slot */
 
