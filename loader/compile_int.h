@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What the parts of the compiler share: the definition with its numbers found, and how entries are emitted.
+ * compile.c runs the parts in order: compile_index.c (numbers and slots), compile_port.c (interfaces and networks),
+ * compile_public.c with compile_nat.c and compile_share.c (public
+ * addresses and their ports), then generations. */
+#ifndef GL_COMPILE_INT_H
+#define GL_COMPILE_INT_H
+
+#include "loader/compile.h"
+
+struct gl_c_uplink {
+	const struct gl_uplink *def;
+	const struct gl_link *link;
+	uint32_t number, slot;
+	bool segment; /* some bridge network is on it */
+};
+
+struct gl_c_tenant {
+	const struct gl_tenant *def;
+	uint32_t index;
+	size_t first_network; /* in gl_c.networks; in the definition's order */
+};
+
+struct gl_c_network {
+	const struct gl_network *def;
+	const struct gl_c_tenant *tenant;
+	struct gl_c_uplink *uplink; /* NULL: isolated */
+	uint32_t index;
+	uint32_t first_slot;
+	uint8_t gw_mac[GL_MAC_LEN];
+	uint8_t pool_count;
+	struct gl_pool4 pool[GL_NET_POOL];
+	char name[2 * GL_NAME_LEN]; /* "TENANT/NETWORK" */
+};
+
+/* An interface of a guest. */
+struct gl_c_port {
+	const struct gl_interface *def;
+	const struct gl_guest *guest;
+	const struct gl_c_tenant *tenant;
+	struct gl_c_network *network;
+	const struct gl_link *link; /* NULL: pending */
+	uint32_t slot;
+	uint32_t next_in_network, next_in_segment;
+};
+
+/* Keys that two parts of a definition may both ask for; found out before the set is sealed. */
+struct gl_c_claim {
+	enum gl_map_id map;
+	unsigned char key[12];
+	struct gl_loc loc;
+};
+
+struct gl_c {
+	const struct gl_definition *def;
+	const struct gl_facts *facts;
+	const struct gl_mapset *live;
+	struct gl_diag *diag;
+	bool bad; /* something was reported */
+
+	struct gl_c_uplink *uplinks;
+	struct gl_c_tenant *tenants;
+	struct gl_c_network *networks;
+	struct gl_c_port *ports; /* in the definition's order: a guest's interfaces stand together */
+	size_t uplink_count, tenant_count, network_count, port_count;
+
+	struct gl_c_claim *claims;
+	size_t claim_count, claim_capacity;
+	struct gl_desired *out;
+};
+
+#define gl_c_refuse(c, loc, ...)                                                                                       \
+	do {                                                                                                           \
+		gl_diag_add((c)->diag, (loc), __VA_ARGS__);                                                            \
+		(c)->bad = true;                                                                                       \
+	} while (0)
+
+/* compile.c */
+int gl_c_emit(struct gl_c *c, enum gl_map_id map, uint32_t tenant, const void *key, const void *val);
+/* The same, and a second one of this key is an error at its place. */
+int gl_c_emit_once(struct gl_c *c, enum gl_map_id map, uint32_t tenant, const void *key, const void *val,
+		   struct gl_loc loc);
+int gl_c_reserve(struct gl_c *c, uint16_t min, uint16_t max);
+
+/* compile_index.c: index, number and slot of everything. */
+int gl_c_number(struct gl_c *c);
+
+/* compile_port.c: interfaces, networks, who holds which MAC and address, routes, names. */
+int gl_c_ports(struct gl_c *c);
+
+/* compile_public.c: public addresses, port forwards, and the networks' pools. */
+int gl_c_public(struct gl_c *c);
+
+enum gl_c_use_kind { USE_NAT, USE_FLOATING, USE_ROUTED, USE_FORWARD };
+
+/* One use of one public address. */
+struct gl_c_use {
+	uint32_t addr; /* host order */
+	enum gl_c_use_kind kind;
+	const struct gl_c_uplink *uplink;
+	const struct gl_c_tenant *tenant;
+	struct gl_c_network *network;
+	const struct gl_c_port *port; /* NULL: translation */
+	const struct gl_port_forward *forward;
+	const struct gl_loc *loc;
+	size_t order;
+	uint16_t min, max; /* translation: the network's range */
+	uint8_t pool; /* translation: which entry of the network's pool */
+	bool given; /* the range stands in the definition */
+};
+
+/* All uses of one address on one uplink: translation first, by tenant. */
+struct gl_c_group {
+	struct gl_c_use *uses;
+	size_t count, nat_count;
+	uint32_t addr;
+	const struct gl_c_uplink *uplink;
+	bool host;
+};
+
+/* compile_nat.c: which ports of an address the networks that translate to it get; fills their pools. */
+struct gl_c_live_share {
+	uint32_t uplink, addr, tenant;
+	uint16_t min, max;
+};
+struct gl_c_live_shares {
+	struct gl_c_live_share *items;
+	size_t count;
+};
+int gl_c_live_shares(const struct gl_mapset *live, struct gl_c_live_shares *ret);
+int gl_c_nat(struct gl_c *c, const struct gl_c_live_shares *live, const struct gl_c_group *g);
+const char *gl_c_text4(uint32_t addr, char *buf); /* 16 bytes; the address in host order */
+
+/* compile_share.c: the ports of one public address, divided among tenants. In blocks, `end` not included. */
+struct gl_c_share {
+	uint32_t tenant;
+	uint16_t low, end; /* may lie in here */
+	uint16_t live_low, live_end; /* what the tenant has now; equal: nothing */
+	uint16_t got_low, got_end; /* out */
+};
+#define GL_C_BLOCKS (65536 >> GL_NAT_BLOCK_SHIFT)
+/* `shares` ascend by tenant. 0, or -ENOSPC with the number of tenants there is room for in *room. */
+int gl_c_share_out(struct gl_c_share *shares, size_t count, size_t *room);
+/* The longest run of blocks of [low, end) that holds none of the ports; false: there is none. */
+bool gl_c_gap(uint16_t low, uint16_t end, const uint16_t *ports, size_t count, uint16_t *gap_low, uint16_t *gap_end);
+
+/* The first IPv4 address of a list in network order, 0: none. */
+static inline uint32_t gl_c_first4(const struct gl_prefix *list, size_t count)
+{
+	uint32_t addr_be;
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].family == 2 /* AF_INET */) {
+			__builtin_memcpy(&addr_be, list[i].bytes, 4);
+			return addr_be;
+		}
+	return 0;
+}
+
+#endif

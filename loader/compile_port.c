@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Which entries describe interfaces and networks: what a port may send, who holds which MAC and address, where a
+ * tenant's gateway routes, what everything is called? Neighbours: compile.c, abi.h (each map's own words). */
+#include "loader/compile_int.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t all_ones[GL_MAC_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+static bool joined(const struct gl_c_network *network)
+{
+	return network->def->mode == GL_MODE_NAT || network->def->mode == GL_MODE_ROUTED;
+}
+
+static uint32_t segment_of(const struct gl_c_network *network)
+{
+	return GL_SEGMENT(network->uplink->number, network->def->vlan);
+}
+
+static uint32_t mask_be(unsigned len)
+{
+	return len ? htonl(0xffffffffu << (32 - len)) : 0;
+}
+
+static uint32_t addr4(const struct gl_prefix *prefix)
+{
+	uint32_t addr_be;
+
+	memcpy(&addr_be, prefix->bytes, sizeof(addr_be));
+	return addr_be;
+}
+
+/* ---- rings ------------------------------------------------------------------------------------------------ */
+
+static int ring_compare(uint32_t key_a, uint32_t key_b, const struct gl_c_port *a, const struct gl_c_port *b)
+{
+	if (key_a != key_b)
+		return key_a < key_b ? -1 : 1;
+	return a->slot < b->slot ? -1 : a->slot > b->slot;
+}
+
+static int by_network(const void *left, const void *right)
+{
+	const struct gl_c_port *a = *(struct gl_c_port *const *)left, *b = *(struct gl_c_port *const *)right;
+
+	return ring_compare(a->network->index, b->network->index, a, b);
+}
+
+static int by_segment(const void *left, const void *right)
+{
+	const struct gl_c_port *a = *(struct gl_c_port *const *)left, *b = *(struct gl_c_port *const *)right;
+
+	return ring_compare(segment_of(a->network), segment_of(b->network), a, b);
+}
+
+static int close_rings(struct gl_c *c)
+{
+	struct gl_c_port **ring = malloc((c->port_count + 1) * sizeof(*ring));
+	size_t count = 0;
+	int err = 0;
+
+	if (!ring)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->port_count; i++) {
+		c->ports[i].next_in_segment = c->ports[i].slot;
+		if (c->ports[i].link)
+			ring[count++] = &c->ports[i];
+	}
+	qsort(ring, count, sizeof(*ring), by_network);
+	for (size_t i = 0, first = 0; i < count; i++) {
+		if (ring[i]->network != ring[first]->network)
+			first = i;
+		ring[i]->network->first_slot = ring[first]->slot;
+		ring[i]->next_in_network = ring[first]->slot;
+		if (i > first)
+			ring[i - 1]->next_in_network = ring[i]->slot;
+	}
+
+	count = 0;
+	for (size_t i = 0; i < c->port_count; i++)
+		if (c->ports[i].link && c->ports[i].network->def->mode == GL_MODE_BRIDGE)
+			ring[count++] = &c->ports[i];
+	qsort(ring, count, sizeof(*ring), by_segment);
+	for (size_t i = 0, first = 0; i < count && !err; i++) {
+		if (!i || segment_of(ring[i]->network) != segment_of(ring[first]->network)) {
+			struct gl_l2_key key = { .segment = segment_of(ring[i]->network) };
+			struct gl_l2_val val = { .slot = ring[i]->slot };
+
+			first = i;
+			memcpy(key.mac, all_ones, GL_MAC_LEN);
+			err = gl_c_emit(c, GL_MAP_L2, GL_ENTRY_SHARED, &key, &val);
+		}
+		ring[i]->next_in_segment = ring[first]->slot;
+		if (i > first)
+			ring[i - 1]->next_in_segment = ring[i]->slot;
+	}
+	free(ring);
+	return err;
+}
+
+/* ---- prefixes --------------------------------------------------------------------------------------------- */
+
+/* An entry of one of the two tries, before it is known whether another of its key comes first. */
+struct trie_item {
+	uint32_t owner; /* tenant or slot */
+	uint32_t tenant;
+	uint32_t addr_be;
+	uint32_t len;
+	uint32_t order;
+	struct gl_route4_val val;
+};
+
+struct trie {
+	struct trie_item *items;
+	size_t count, capacity;
+};
+
+static int trie_add(struct trie *trie, uint32_t owner, uint32_t tenant, const struct gl_prefix *prefix, uint32_t kind,
+		    uint32_t target)
+{
+	if (trie->count == trie->capacity) {
+		size_t capacity = trie->capacity ? 2 * trie->capacity : 256;
+		struct trie_item *items = realloc(trie->items, capacity * sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		trie->items = items;
+		trie->capacity = capacity;
+	}
+	trie->items[trie->count] = (struct trie_item){
+		.owner = owner,
+		.tenant = tenant,
+		.addr_be = addr4(prefix) & mask_be(prefix->len),
+		.len = prefix->len,
+		.order = trie->count,
+		.val = { .kind = kind, .target = target },
+	};
+	trie->count++;
+	return 0;
+}
+
+static int trie_key_compare(const struct trie_item *a, const struct trie_item *b)
+{
+	if (a->owner != b->owner)
+		return a->owner < b->owner ? -1 : 1;
+	if (a->addr_be != b->addr_be)
+		return a->addr_be < b->addr_be ? -1 : 1;
+	return a->len < b->len ? -1 : a->len > b->len;
+}
+
+/* A subnet before an allowed pair, then the definition's order. */
+static int trie_compare(const void *left, const void *right)
+{
+	const struct trie_item *a = left, *b = right;
+	int order = trie_key_compare(a, b);
+
+	if (order)
+		return order;
+	if (a->val.kind != b->val.kind)
+		return a->val.kind < b->val.kind ? -1 : 1;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static int trie_emit(struct gl_c *c, struct trie *trie, enum gl_map_id map)
+{
+	int err = 0;
+
+	if (trie->count)
+		qsort(trie->items, trie->count, sizeof(*trie->items), trie_compare);
+	for (size_t i = 0; i < trie->count && !err; i++) {
+		const struct trie_item *item = &trie->items[i];
+
+		if (i && !trie_key_compare(&trie->items[i - 1], item))
+			continue;
+		if (map == GL_MAP_ROUTE4) {
+			struct gl_route4_key key = { .prefixlen = 32 + item->len,
+						     .tenant_side_be = htonl(GL_TENANT_SIDE(item->owner, 0)),
+						     .addr_be = item->addr_be };
+
+			err = gl_c_emit(c, map, item->tenant, &key, &item->val);
+		} else {
+			struct gl_allow4_key key = { .prefixlen = 32 + item->len,
+						     .slot_side_be = htonl(GL_TENANT_SIDE(item->owner, 0)),
+						     .addr_be = item->addr_be };
+			struct gl_allow4_val val = { .allowed = 1 };
+
+			err = gl_c_emit(c, map, item->tenant, &key, &val);
+		}
+	}
+	return err;
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------------------- */
+
+static int emit_name(struct gl_c *c, uint32_t kind, uint32_t index, uint32_t tenant, const char *name)
+{
+	struct gl_name_key key = { .kind = kind, .index = index };
+	struct gl_name_val val = { { 0 } };
+	size_t length = strlen(name);
+
+	memcpy(val.name, name, length < sizeof(val.name) ? length : sizeof(val.name) - 1);
+	return gl_c_emit(c, GL_MAP_NAME, tenant, &key, &val);
+}
+
+static int emit_device(struct gl_c *c, const struct gl_link *link, uint32_t slot, uint32_t tenant,
+		       const struct gl_port_val *port)
+{
+	int err = gl_c_emit(c, GL_MAP_PORT, tenant, &slot, port);
+
+	if (!err)
+		err = gl_c_emit(c, GL_MAP_DEVMAP, tenant, &slot, &link->ifindex);
+	if (!err)
+		err = emit_name(c, GL_NAME_PORT, slot, tenant, link->name);
+	return err;
+}
+
+static int emit_uplink(struct gl_c *c, const struct gl_c_uplink *uplink)
+{
+	struct gl_port_val port = {
+		.ifindex = uplink->link->ifindex,
+		.kind = GL_PORT_UPLINK,
+		.mtu = uplink->link->mtu,
+		.uplink = uplink->number,
+		.uplink_slot = uplink->slot,
+		.next_in_network = uplink->slot,
+		.next_in_segment = uplink->slot,
+	};
+	int err;
+
+	port.flags = (uplink->segment ? GL_PORT_F_SEGMENT : 0) | (uplink->link->xdp_out ? GL_PORT_F_XDP_OUT : 0);
+	memcpy(port.mac, uplink->link->mac, GL_MAC_LEN);
+	err = emit_device(c, uplink->link, uplink->slot, GL_ENTRY_SHARED, &port);
+	if (!err)
+		err = emit_name(c, GL_NAME_UPLINK, uplink->number, GL_ENTRY_SHARED, uplink->def->name.s);
+	return err;
+}
+
+/* The tenant's addresses: in the port as far as they fit, the rest and the allowed pairs in the trie. */
+static int fill_addresses(const struct gl_c_port *p, struct gl_port_val *port, struct trie *allows)
+{
+	const struct gl_interface *def = p->def;
+	int err = 0;
+
+	for (size_t i = 0; i < def->address_count && !err; i++) {
+		if (def->addresses[i].family != AF_INET)
+			continue;
+		if (port->addr_count < GL_PORT_ADDRS) {
+			port->addr_be[port->addr_count++] = addr4(&def->addresses[i]);
+			continue;
+		}
+		port->flags |= GL_PORT_F_MORE_ADDRS;
+		err = trie_add(allows, p->slot, p->tenant->index, &def->addresses[i], 0, 0);
+	}
+	for (size_t i = 0; i < def->allowed_count && !err; i++) {
+		if (def->allowed_address_pairs[i].family != AF_INET)
+			continue;
+		port->flags |= GL_PORT_F_MORE_ADDRS;
+		err = trie_add(allows, p->slot, p->tenant->index, &def->allowed_address_pairs[i], 0, 0);
+	}
+	return err;
+}
+
+static int emit_guest_port(struct gl_c *c, const struct gl_c_port *p, struct trie *allows)
+{
+	const struct gl_c_network *network = p->network;
+	struct gl_port_val port = {
+		.ifindex = p->link->ifindex,
+		.kind = GL_PORT_GUEST,
+		.flags = p->link->xdp_out ? GL_PORT_F_XDP_OUT : 0,
+		.mode = network->def->mode,
+		.tenant = p->tenant->index,
+		.network = network->index,
+		.mtu = p->link->mtu,
+		.uplink = network->uplink ? network->uplink->number : GL_NO_UPLINK,
+		.vlan = network->def->vlan,
+		.uplink_slot = network->uplink ? network->uplink->slot : GL_NO_SLOT,
+		.floating_be = gl_c_first4(p->def->floating_ips, p->def->floating_count),
+		.next_in_network = p->next_in_network,
+		.next_in_segment = p->next_in_segment,
+		.open_to = network->def->open_to,
+	};
+	int err;
+
+	memcpy(port.mac, p->def->mac, GL_MAC_LEN);
+	memcpy(port.gw_mac, network->gw_mac, GL_MAC_LEN);
+	err = fill_addresses(p, &port, allows);
+	if (!err)
+		err = emit_device(c, p->link, p->slot, p->tenant->index, &port);
+	if (!err)
+		err = emit_name(c, GL_NAME_GUEST, p->slot, p->tenant->index, p->guest->name.s);
+	return err;
+}
+
+/* Its MAC and addresses in one segment: the network, or the uplink's. */
+static int emit_holder(struct gl_c *c, const struct gl_c_port *p, uint32_t segment)
+{
+	struct gl_l2_key l2_key = { .segment = segment };
+	struct gl_l2_val l2_val = { .slot = p->slot };
+	int err;
+
+	memcpy(l2_key.mac, p->def->mac, GL_MAC_LEN);
+	err = gl_c_emit_once(c, GL_MAP_L2, p->tenant->index, &l2_key, &l2_val, p->def->mac_loc);
+	for (size_t i = 0; i < p->def->address_count && !err; i++) {
+		struct gl_host4_key key = { .segment = segment, .addr_be = addr4(&p->def->addresses[i]) };
+		struct gl_host4_val val = { .slot = p->slot };
+
+		if (p->def->addresses[i].family == AF_INET)
+			err = gl_c_emit_once(c, GL_MAP_HOST4, p->tenant->index, &key, &val, p->def->addresses[i].loc);
+	}
+	return err;
+}
+
+/* A pair of length 0 lets an interface use any source, but does not make it everybody's way out. */
+static int add_pair_routes(const struct gl_c_port *p, struct trie *routes)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < p->def->allowed_count && !err; i++) {
+		const struct gl_prefix *pair = &p->def->allowed_address_pairs[i];
+
+		if (pair->family == AF_INET && pair->len)
+			err = trie_add(routes, p->tenant->index, p->tenant->index, pair, GL_ROUTE_PORT, p->slot);
+	}
+	return err;
+}
+
+/* ---- networks --------------------------------------------------------------------------------------------- */
+
+static int emit_network(struct gl_c *c, const struct gl_c_network *network, struct trie *routes)
+{
+	const struct gl_network *def = network->def;
+	struct gl_network_val val = {
+		.mode = def->mode,
+		.flags = def->broadcast ? GL_NET_F_BROADCAST : 0,
+		.open_to = def->open_to,
+		.pool_count = network->pool_count,
+		.tenant = network->tenant->index,
+		.uplink = network->uplink ? network->uplink->number : GL_NO_UPLINK,
+		.vlan = def->vlan,
+		.uplink_slot = network->uplink ? network->uplink->slot : GL_NO_SLOT,
+		.first_port = network->first_slot,
+	};
+	size_t used = 0;
+	int err = 0;
+
+	memcpy(val.gw_mac, network->gw_mac, GL_MAC_LEN);
+	memcpy(val.pool, network->pool, sizeof(val.pool));
+	for (size_t i = 0; i < def->subnet_count && !err; i++) {
+		struct gl_prefix gateway;
+
+		if (def->subnets[i].family != AF_INET)
+			continue;
+		if (used == GL_NET_GATEWAYS) {
+			gl_c_refuse(c, def->subnets[i].loc, "network %s has more than %d IPv4 subnets", network->name,
+				    GL_NET_GATEWAYS);
+			break;
+		}
+		gateway = gl_network_gateway(def, i);
+		/* On a bridged segment the gateway is somebody else's and answers for itself. */
+		val.gateway[used].addr_be = def->mode == GL_MODE_BRIDGE ? 0 : addr4(&gateway);
+		val.gateway[used++].mask_be = mask_be(def->subnets[i].len);
+		if (joined(network))
+			err = trie_add(routes, network->tenant->index, network->tenant->index, &def->subnets[i],
+				       GL_ROUTE_SUBNET, network->index);
+	}
+	if (!err)
+		err = gl_c_emit(c, GL_MAP_NETWORK, network->tenant->index, &network->index, &val);
+	if (!err)
+		err = emit_name(c, GL_NAME_NETWORK, network->index, network->tenant->index, network->name);
+	return err;
+}
+
+int gl_c_ports(struct gl_c *c)
+{
+	struct trie routes = { 0 }, allows = { 0 };
+	int err = close_rings(c);
+
+	for (size_t i = 0; i < c->uplink_count && !err; i++)
+		err = emit_uplink(c, &c->uplinks[i]);
+	for (size_t i = 0; i < c->tenant_count && !err; i++)
+		err = emit_name(c, GL_NAME_TENANT, c->tenants[i].index, c->tenants[i].index, c->tenants[i].def->name.s);
+	for (size_t i = 0; i < c->network_count && !err; i++)
+		err = emit_network(c, &c->networks[i], &routes);
+	for (size_t i = 0; i < c->port_count && !err; i++) {
+		const struct gl_c_port *p = &c->ports[i];
+
+		if (!p->link)
+			continue;
+		err = emit_guest_port(c, p, &allows);
+		if (!err)
+			err = emit_holder(c, p, p->network->index);
+		if (!err && p->network->def->mode == GL_MODE_BRIDGE)
+			err = emit_holder(c, p, segment_of(p->network));
+		if (!err && joined(p->network))
+			err = add_pair_routes(p, &routes);
+	}
+	if (!err)
+		err = trie_emit(c, &routes, GL_MAP_ROUTE4);
+	if (!err)
+		err = trie_emit(c, &allows, GL_MAP_ALLOW4);
+	free(routes.items);
+	free(allows.items);
+	return err;
+}
