@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The transaction: lock, look, compile, compare, prepare, commit, clean up. Everything before the one write of
+ * gl_control can be undone and is harmless if it is not; everything after it is made up for by the next apply.
+ * Neighbours: txn.h, steps.c, gc.c, plan.c (what changes, in words). */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader/fail.h"
+#include "loader/netlink.h"
+#include "loader/snapshot.h"
+#include "loader/txn.h"
+
+#define LOCK_SECONDS 5
+
+/* ---- faults for tests -------------------------------------------------------------------------------------- */
+
+int gl_step(struct gl_txn *t, const char *phrase, size_t done, size_t total)
+{
+	static long number;
+	const char *die = getenv("GUESTLANE_DIE_AT"), *fail = getenv("GUESTLANE_FAIL_AT");
+
+	number++;
+	if (t->progress)
+		t->progress(t->arg, phrase, done, total);
+	if (die && atol(die) == number)
+		raise(SIGKILL);
+	if (fail && atol(fail) == number)
+		return gl_refuse(t->diag, -EIO, "%s: failed as asked for by GUESTLANE_FAIL_AT", phrase);
+	return 0;
+}
+
+/* ---- is there anything to do? ------------------------------------------------------------------------------ */
+
+size_t gl_changes_range(const struct gl_changes *changes, enum gl_map_id map, size_t *first)
+{
+	size_t i = 0, count = 0;
+
+#define MAP_OF(c) ((c)->want ? (c)->want->map : (c)->was->map)
+	while (i < changes->count && MAP_OF(&changes->items[i]) != map)
+		i++;
+	while (i + count < changes->count && MAP_OF(&changes->items[i + count]) == map)
+		count++;
+	*first = i;
+	return count;
+}
+
+bool gl_attachment_wanted(const struct gl_txn *t, const struct gl_attached *a)
+{
+	enum gl_hook hook = gl_how_hook(a->how);
+
+	for (size_t i = 0; i < t->desired->device_count && a->alive; i++) {
+		const struct gl_device *dev = &t->desired->devices[i];
+
+		if (dev->ifindex != a->ifindex || gl_device_prog(dev, hook) == GL_PROG_COUNT)
+			continue;
+		if (hook != GL_HOOK_XDP)
+			return true;
+		if (dev->xdp == GL_XDP_OFF || (dev->xdp == GL_XDP_AUTO && dev->uplink && dev->rxvlan))
+			return false;
+		return (a->how == GL_HOW_XDP_GENERIC) == (dev->xdp == GL_XDP_GENERIC);
+	}
+	return false;
+}
+
+bool gl_table_wanted(const struct gl_txn *t, const struct gl_table *table)
+{
+	for (size_t i = 0; i < t->desired->table_count; i++) {
+		const struct gl_flow_table *want = &t->desired->tables[i];
+
+		if (want->tenant == table->tenant && table->linked && !strcmp(want->name, table->name))
+			return true;
+	}
+	return false;
+}
+
+bool gl_xdp_settled(const struct gl_txn *t, const struct gl_device *dev)
+{
+	const struct gl_attached *a = gl_attached_find(&t->view.attachments, dev->ifindex, GL_HOOK_XDP);
+
+	if (a)
+		return gl_attachment_wanted(t, a) &&
+		       a->prog_id == t->host->obj.prog_id[gl_device_prog(dev, GL_HOOK_XDP)];
+	if (dev->xdp == GL_XDP_OFF)
+		return true;
+	/* It was tried, and the device did not take it. */
+	return dev->xdp == GL_XDP_AUTO && gl_state_reason(&t->view.state, dev->ifindex);
+}
+
+static bool devices_settled(const struct gl_txn *t)
+{
+	const struct gl_object *obj = &t->host->obj;
+
+	for (size_t i = 0; i < t->view.attachments.count; i++)
+		if (!gl_attachment_wanted(t, &t->view.attachments.items[i]))
+			return false;
+	for (size_t i = 0; i < t->desired->device_count; i++) {
+		const struct gl_device *dev = &t->desired->devices[i];
+
+		for (enum gl_hook hook = GL_HOOK_TC_OUT; hook <= GL_HOOK_TC_IN; hook++) {
+			enum gl_prog_id prog = gl_device_prog(dev, hook);
+			const struct gl_attached *a = gl_attached_find(&t->view.attachments, dev->ifindex, hook);
+
+			if (prog != GL_PROG_COUNT && (!a || a->prog_id != obj->prog_id[prog]))
+				return false;
+		}
+		if (!gl_xdp_settled(t, dev))
+			return false;
+	}
+	return true;
+}
+
+static bool tables_settled(const struct gl_txn *t)
+{
+	const struct gl_tables *there = &t->view.tables;
+
+	if (there->count != t->desired->table_count)
+		return false;
+	for (size_t i = 0; i < there->count; i++) {
+		const struct gl_flow_table *want = &t->desired->tables[i];
+
+		if (!gl_table_wanted(t, &there->items[i]) || want->tenant != there->items[i].tenant ||
+		    gl_flow_table_entries(want->max_flows) != there->items[i].max_entries)
+			return false;
+	}
+	return true;
+}
+
+static bool host_settled(const struct gl_txn *t)
+{
+	struct gl_ports now;
+
+	if (t->desired->uplink_mac_count != t->view.state.mac_count)
+		return false;
+	for (size_t i = 0; i < t->view.state.mac_count; i++)
+		if (!gl_same_mac(&t->desired->uplink_macs[i], &t->view.state.macs[i]))
+			return false;
+	if (gl_reserved_read(&now, NULL))
+		return false;
+	for (int i = 0; i < GL_PORT_WORDS; i++)
+		if ((t->wanted.bits[i] & ~now.bits[i]) || (t->view.state.reserved.bits[i] & ~t->wanted.bits[i]))
+			return false;
+	return true;
+}
+
+bool gl_txn_settled(const struct gl_txn *t)
+{
+	if (!t->view.control.serial)
+		return !t->desired->device_count && !t->desired->table_count && !gl_mapset_count(t->desired->entries) &&
+		       !t->view.attachments.count;
+	/* Another state file: a command died on its way. */
+	return t->host->obj.loaded && !t->live.count && !t->view.other.serial && t->view.state.definition &&
+	       !strcmp(t->view.state.definition, t->definition) && devices_settled(t) && tables_settled(t) &&
+	       host_settled(t);
+}
+
+/* ---- the two ways ------------------------------------------------------------------------------------------ */
+
+static int begin(struct gl_txn *t)
+{
+	int err = gl_facts_collect(&t->facts, t->diag);
+	char *json;
+
+	if (!err)
+		err = gl_view_read(t->host, &t->view, t->diag);
+	if (!err)
+		err = gl_compile(t->def, &t->facts, gl_view_live(&t->view), &t->desired, t->diag);
+	if (err)
+		return err;
+	for (size_t i = 0; i < t->desired->reserved_count; i++)
+		gl_ports_add(&t->wanted, t->desired->reserved[i].min, t->desired->reserved[i].max);
+	json = gl_definition_to_json(t->def);
+	t->definition = gl_state_normal(json);
+	free(json);
+	if (!t->definition || gl_mapset_diff(gl_view_live(&t->view), t->desired->entries, &t->live))
+		return gl_fail(t->diag, -ENOMEM, "cannot compare with what is in force");
+	return 0;
+}
+
+static void end(struct gl_txn *t)
+{
+	gl_facts_clear(&t->facts);
+	gl_view_clear(&t->view);
+	gl_desired_free(t->desired);
+	free(t->definition);
+	free(t->live.items);
+	free(t->idle.items);
+	free(t->deeds);
+	gl_state_clear(&t->next);
+}
+
+static int commit(struct gl_txn *t)
+{
+	const struct gl_control_val now = { .side = !(t->view.control.side & 1),
+					    .abi = GL_ABI_VERSION,
+					    .serial = t->view.control.serial + 1 };
+	uint32_t zero = 0;
+	int err = gl_step(t, "commit", 0, 1);
+
+	if (err)
+		return err;
+	if (bpf_map_update_elem(t->host->obj.map[GL_MAP_CONTROL], &zero, &now, BPF_ANY))
+		return gl_fail(t->diag, -errno, "cannot write the map gl_control");
+	return 0;
+}
+
+/* Guests' interfaces are brought up by nobody else: their hypervisor only opens them. */
+static void links_up(const struct gl_txn *t)
+{
+	for (size_t i = 0; i < t->desired->device_count; i++)
+		if (!t->desired->devices[i].uplink && !t->desired->devices[i].up)
+			gl_link_set_up(t->desired->devices[i].ifindex, true);
+}
+
+static int run(struct gl_txn *t, struct gl_plan **ret)
+{
+	struct gl_plan *plan = NULL;
+	bool settled;
+	int err = begin(t);
+
+	if (err)
+		goto out;
+	settled = gl_txn_settled(t);
+	err = gl_txn_plan(t, settled, &plan);
+	if (err)
+		goto out;
+	if (!settled) {
+		err = gl_txn_prepare(t);
+		if (!err)
+			err = commit(t);
+		if (err) {
+			gl_txn_undo(t);
+			goto out;
+		}
+		gl_step(t, "commit", 1, 1);
+		gl_state_commit(t->host->state);
+	}
+	links_up(t);
+	if (!settled)
+		gl_txn_finish(t);
+	*ret = plan;
+	plan = NULL;
+out:
+	gl_plan_free(plan);
+	end(t);
+	return err;
+}
+
+/* The lock is held. */
+static int apply_locked(struct gl_host *host, const struct gl_definition *def, gl_progress_fn progress, void *arg,
+			struct gl_plan **ret, struct gl_diag *diag)
+{
+	struct gl_plan *plan = NULL;
+	int err = 0;
+
+	/* A device that went away while it was worked on is pending in the second try. */
+	for (int tries = 0; tries < 3; tries++) {
+		struct gl_txn t = { .host = host, .def = def, .progress = progress, .arg = arg, .diag = diag };
+
+		err = run(&t, &plan);
+		if (err != -ENODEV)
+			break;
+	}
+	if (err == -ENODEV)
+		gl_refuse(diag, err, "interfaces come and go faster than they can be attached to: try again");
+	if (err)
+		return err;
+	if (ret)
+		*ret = plan;
+	else
+		gl_plan_free(plan);
+	return 0;
+}
+
+static int empty_definition(const struct gl_definition *def, struct gl_definition **ret, struct gl_diag *diag)
+{
+	if (def)
+		return 0;
+	return gl_definition_new(ret) ? gl_fail(diag, -ENOMEM, "cannot make an empty definition") : 0;
+}
+
+int gl_apply(struct gl_host *host, const struct gl_definition *def, gl_progress_fn progress, void *arg,
+	     struct gl_plan **ret, struct gl_diag *diag)
+{
+	struct gl_definition *empty = NULL;
+	int lock, err = empty_definition(def, &empty, diag);
+
+	if (err)
+		return err;
+	lock = gl_lock(host->state, LOCK_SECONDS, diag);
+	err = lock < 0 ? lock : apply_locked(host, def ? def : empty, progress, arg, ret, diag);
+	gl_unlock(lock);
+	gl_definition_free(empty);
+	return err;
+}
+
+int gl_delete_tenant(struct gl_host *host, const char *tenant, gl_progress_fn progress, void *arg, struct gl_plan **ret,
+		     struct gl_diag *diag)
+{
+	const struct gl_definition *applied;
+	struct gl_definition rest;
+	struct gl_tenant *others = NULL;
+	int lock = gl_lock(host->state, LOCK_SECONDS, diag), err;
+
+	if (lock < 0)
+		return lock;
+	err = gl_applied(host, &applied, diag);
+	if (err)
+		goto out;
+	rest = *applied;
+	others = calloc(applied->tenant_count + 1, sizeof(*others));
+	if (!others) {
+		err = gl_fail(diag, -ENOMEM, "cannot take the tenant out of the definition");
+		goto out;
+	}
+	rest.tenants = others;
+	rest.tenant_count = 0;
+	for (size_t i = 0; i < applied->tenant_count; i++)
+		if (strcmp(applied->tenants[i].name.s, tenant))
+			others[rest.tenant_count++] = applied->tenants[i];
+	if (rest.tenant_count == applied->tenant_count)
+		err = gl_refuse(diag, -ENOENT, "there is no tenant %s in the definition in force", tenant);
+	else
+		err = apply_locked(host, &rest, progress, arg, ret, diag);
+out:
+	free(others);
+	gl_unlock(lock);
+	return err;
+}
+
+int gl_plan_build(struct gl_host *host, const struct gl_definition *def, struct gl_plan **ret, struct gl_diag *diag)
+{
+	struct gl_definition *empty = NULL;
+	struct gl_txn t = { .host = host, .diag = diag };
+	int err = empty_definition(def, &empty, diag);
+
+	if (err)
+		return err;
+	t.def = def ? def : empty;
+	err = begin(&t);
+	if (!err)
+		err = gl_txn_plan(&t, gl_txn_settled(&t), ret);
+	end(&t);
+	gl_definition_free(empty);
+	return err;
+}

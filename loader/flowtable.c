@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* How flow tables come and go. Neighbours: flowtable.h. */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loader/bpffs.h"
+#include "loader/fail.h"
+#include "loader/flowtable.h"
+
+/* What `bpftool map dump` needs to print a flow by itself. */
+struct member {
+	const char *name;
+	uint16_t offset, size, repeat;
+};
+#define MEMBER(type, field, elem, count)                                                                               \
+	{                                                                                                              \
+#field, offsetof(struct type, field), sizeof(elem), count                                              \
+	}
+static const struct member key_members[] = {
+	MEMBER(gl_flow4_key, src_be, uint32_t, 0),   MEMBER(gl_flow4_key, dst_be, uint32_t, 0),
+	MEMBER(gl_flow4_key, sport_be, uint16_t, 0), MEMBER(gl_flow4_key, dport_be, uint16_t, 0),
+	MEMBER(gl_flow4_key, scope, uint16_t, 0),    MEMBER(gl_flow4_key, proto, uint8_t, 0),
+	MEMBER(gl_flow4_key, pad, uint8_t, 0),	     { 0 },
+};
+static const struct member val_members[] = {
+	MEMBER(gl_flow4_val, gen, uint32_t, 0),		 MEMBER(gl_flow4_val, flags, uint8_t, 0),
+	MEMBER(gl_flow4_val, state, uint8_t, 0),	 MEMBER(gl_flow4_val, mtu, uint16_t, 0),
+	MEMBER(gl_flow4_val, out_slot, uint32_t, 0),	 MEMBER(gl_flow4_val, out_ifindex, uint32_t, 0),
+	MEMBER(gl_flow4_val, dmac, uint8_t, GL_MAC_LEN), MEMBER(gl_flow4_val, smac, uint8_t, GL_MAC_LEN),
+	MEMBER(gl_flow4_val, new_src_be, uint32_t, 0),	 MEMBER(gl_flow4_val, new_dst_be, uint32_t, 0),
+	MEMBER(gl_flow4_val, new_sport_be, uint16_t, 0), MEMBER(gl_flow4_val, new_dport_be, uint16_t, 0),
+	MEMBER(gl_flow4_val, last_seen, uint32_t, 0),	 MEMBER(gl_flow4_val, nh_seen, uint32_t, 0),
+	MEMBER(gl_flow4_val, packets, uint64_t, 0),	 MEMBER(gl_flow4_val, bytes, uint64_t, 0),
+	MEMBER(gl_flow4_val, peer_scope, uint16_t, 0),	 MEMBER(gl_flow4_val, vlan, uint16_t, 0),
+	MEMBER(gl_flow4_val, created, uint32_t, 0),	 MEMBER(gl_flow4_val, in_slot, uint32_t, 0),
+	MEMBER(gl_flow4_val, tcp_flags, uint8_t, 0),	 { 0 },
+};
+
+static int add_struct(struct btf *btf, const char *name, size_t size, const struct member *members, const int *ints)
+{
+	int arrays[16], id, n = 0;
+
+	for (const struct member *m = members; m->name; m++)
+		if (m->repeat)
+			arrays[n++] = btf__add_array(btf, ints[0], ints[m->size], m->repeat);
+	id = btf__add_struct(btf, name, size);
+	n = 0;
+	for (const struct member *m = members; m->name; m++)
+		if (btf__add_field(btf, m->name, m->repeat ? arrays[n++] : ints[m->size], 8 * m->offset, 0))
+			return -ENOMEM;
+	return id;
+}
+
+static struct btf *flow_btf(int *key, int *val)
+{
+	static const struct {
+		const char *name;
+		int size;
+	} types[] = { { "__u8", 1 }, { "__u16", 2 }, { "__u32", 4 }, { "__u64", 8 } };
+	struct btf *btf = btf__new_empty();
+	int ints[9] = { 0 };
+
+	if (!btf)
+		return NULL;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		ints[types[i].size] = btf__add_int(btf, types[i].name, types[i].size, 0);
+	ints[0] = ints[4];
+	*key = add_struct(btf, "gl_flow4_key", sizeof(struct gl_flow4_key), key_members, ints);
+	*val = add_struct(btf, "gl_flow4_val", sizeof(struct gl_flow4_val), val_members, ints);
+	if (*key < 0 || *val < 0 || btf__load_into_kernel(btf)) {
+		btf__free(btf);
+		return NULL;
+	}
+	return btf;
+}
+
+uint32_t gl_flow_table_entries(uint32_t max_flows)
+{
+	return 2 * max_flows;
+}
+
+int gl_flow_table_create(const char *name, uint32_t max_entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	int key, val, fd;
+	struct btf *btf = flow_btf(&key, &val);
+
+	/* Without type information the table works all the same. */
+	if (btf) {
+		opts.btf_fd = btf__fd(btf);
+		opts.btf_key_type_id = key;
+		opts.btf_value_type_id = val;
+	}
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, sizeof(struct gl_flow4_key), sizeof(struct gl_flow4_val),
+			    max_entries, &opts);
+	if (fd < 0)
+		fd = -errno;
+	btf__free(btf);
+	return fd;
+}
+
+static int by_tenant(const void *a, const void *b)
+{
+	const struct gl_table *x = a, *y = b;
+
+	if (x->tenant != y->tenant)
+		return x->tenant < y->tenant ? -1 : 1;
+	return strcmp(x->pin, y->pin);
+}
+
+int gl_tables_read(const char *dir, const struct gl_object *obj, struct gl_tables *ret)
+{
+	struct gl_tables tables = { 0 };
+	struct gl_names names;
+	int err = gl_pin_list(dir, "flows", &names);
+
+	if (err)
+		return err;
+	tables.items = calloc(names.count + 1, sizeof(*tables.items));
+	if (!tables.items) {
+		gl_names_clear(&names);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < names.count; i++) {
+		struct gl_table *t = &tables.items[tables.count++];
+		struct bpf_map_info info = { 0 };
+		uint32_t len = sizeof(info), linked = 0;
+		char *colon = strchr(names.items[i], ':');
+		int fd = gl_pin_open(dir, "flows", names.items[i]);
+
+		t->tenant = strtoul(names.items[i], NULL, 10);
+		snprintf(t->pin, sizeof(t->pin), "%s", names.items[i]);
+		if (colon)
+			gl_pin_name_decode(colon + 1, t->name, sizeof(t->name));
+		if (fd < 0)
+			continue;
+		if (!bpf_obj_get_info_by_fd(fd, &info, &len)) {
+			t->max_entries = info.max_entries;
+			t->map_id = info.id;
+		}
+		close(fd);
+		if (obj->map[GL_MAP_FLOW4] >= 0 && !bpf_map_lookup_elem(obj->map[GL_MAP_FLOW4], &t->tenant, &linked))
+			t->linked = linked == t->map_id;
+	}
+	gl_names_clear(&names);
+	if (tables.count)
+		qsort(tables.items, tables.count, sizeof(*tables.items), by_tenant);
+	*ret = tables;
+	return 0;
+}
+
+void gl_tables_clear(struct gl_tables *tables)
+{
+	free(tables->items);
+	*tables = (struct gl_tables){ 0 };
+}
+
+#define COPY_BATCH 1024
+
+/* Copies flows that `to` does not hold yet; those beyond its room stay behind. */
+static int copy_flows(int from, int to)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	struct gl_flow4_key *keys = calloc(COPY_BATCH, sizeof(*keys));
+	struct gl_flow4_val *vals = calloc(COPY_BATCH, sizeof(*vals));
+	uint32_t in, out, *at = NULL, room = COPY_BATCH;
+	int err = 0;
+
+	while (keys && vals) {
+		uint32_t count = room;
+
+		err = bpf_map_lookup_batch(from, at, &out, keys, vals, &count, &opts) ? -errno : 0;
+		if (err == -ENOSPC && room < 65536) {
+			/* One bucket holds more than the buffer does. */
+			struct gl_flow4_key *k = reallocarray(keys, 2 * room, sizeof(*k));
+			struct gl_flow4_val *v;
+
+			keys = k ? k : keys;
+			v = k ? reallocarray(vals, 2 * room, sizeof(*v)) : NULL;
+			vals = v ? v : vals;
+			if (!v)
+				break;
+			room *= 2;
+			continue;
+		}
+		if (err && err != -ENOENT)
+			break;
+		for (uint32_t i = 0; i < count; i++)
+			if (bpf_map_update_elem(to, &keys[i], &vals[i], BPF_NOEXIST) && errno == E2BIG)
+				goto out;
+		if (err)
+			break;
+		in = out;
+		at = &in;
+	}
+out:
+	if (err == -ENOENT)
+		err = 0;
+	if (!keys || !vals)
+		err = -ENOMEM;
+	free(keys);
+	free(vals);
+	return err;
+}
+
+int gl_flow_table_add(const char *dir, const struct gl_object *obj, uint32_t tenant, const char *name,
+		      uint32_t max_entries, const struct gl_table *was, struct gl_diag *diag)
+{
+	char pin[256], fresh[300], escaped[3 * GL_NAME_LEN];
+	int old = -1, fd, err;
+
+	gl_pin_name(name, escaped, sizeof(escaped));
+	snprintf(pin, sizeof(pin), "%u:%s", tenant, escaped);
+	snprintf(fresh, sizeof(fresh), "%s:new", pin);
+	fd = gl_flow_table_create("gl_flow4_tenant", max_entries);
+	if (fd < 0)
+		return gl_fail(diag, fd, "cannot make room for %u flows of tenant %s", max_entries / 2, name);
+	if (was) {
+		old = gl_pin_open(dir, "flows", was->pin);
+		if (old >= 0)
+			copy_flows(old, fd);
+	}
+	err = gl_pin(fd, dir, "flows", fresh);
+	if (err) {
+		gl_fail(diag, err, "cannot pin %s/flows/%s", dir, fresh);
+		goto out;
+	}
+	if (bpf_map_update_elem(obj->map[GL_MAP_FLOW4], &tenant, &fd, BPF_ANY)) {
+		err = gl_fail(diag, -errno, "cannot hand the flow table of tenant %s to the programs", name);
+		gl_unpin(dir, "flows", fresh);
+		goto out;
+	}
+	/* What was opened between the first copy and the swap. */
+	if (old >= 0)
+		copy_flows(old, fd);
+	err = gl_pin_rename(dir, "flows", fresh, pin);
+	if (err)
+		gl_fail(diag, err, "cannot pin %s/flows/%s", dir, pin);
+	else if (was && strcmp(was->pin, pin))
+		gl_unpin(dir, "flows", was->pin);
+out:
+	close(fd);
+	if (old >= 0)
+		close(old);
+	return err;
+}
+
+int gl_flow_table_remove(const char *dir, const struct gl_object *obj, const struct gl_table *table)
+{
+	struct gl_sweep_val none = { 0 };
+	uint32_t linked = 0;
+
+	/* Another pin of the same index may be the one in use. */
+	if (!bpf_map_lookup_elem(obj->map[GL_MAP_FLOW4], &table->tenant, &linked) && linked == table->map_id) {
+		/* Writing the element cancels its timer. */
+		if (bpf_map_update_elem(obj->map[GL_MAP_SWEEP], &table->tenant, &none, BPF_ANY))
+			return -errno;
+		if (bpf_map_delete_elem(obj->map[GL_MAP_FLOW4], &table->tenant) && errno != ENOENT)
+			return -errno;
+	}
+	return gl_unpin(dir, "flows", table->pin);
+}
+
+int gl_sweep_start(const struct gl_object *obj, uint32_t tenant, struct gl_diag *diag)
+{
+	unsigned char packet[64] = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet, .data_size_in = sizeof(packet), .repeat = 1);
+
+	memcpy(packet + 14, &tenant, sizeof(tenant));
+	if (bpf_prog_test_run_opts(obj->prog[GL_PROG_SWEEP_TC], &opts))
+		return gl_fail(diag, -errno, "cannot start the sweep timer of tenant %u", tenant);
+	if (opts.retval)
+		return gl_refuse(diag, -EIO, "the sweep timer of tenant %u did not start (%d)", tenant,
+				 (int)opts.retval);
+	return 0;
+}

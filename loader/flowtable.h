@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The tenants' flow tables: one hash per tenant, pinned at DIR/flows/INDEX:TENANT, reached by the programs through
+ * gl_flow4[INDEX], swept by a kernel timer in gl_sweep[INDEX]. Neighbours: object.h, apply.c, flows.c. */
+#ifndef GL_FLOWTABLE_H
+#define GL_FLOWTABLE_H
+
+#include <stdint.h>
+
+#include "loader/object.h"
+
+struct gl_table {
+	uint32_t tenant;
+	uint32_t max_entries; /* 0: the pin cannot be read */
+	uint32_t map_id;
+	bool linked; /* gl_flow4[tenant] is this table */
+	char name[GL_NAME_LEN]; /* the tenant's */
+	char pin[256];
+};
+struct gl_tables {
+	struct gl_table *items; /* by tenant, then pin */
+	size_t count;
+};
+
+/* Entries of a table whose tenant may hold that many flows. */
+uint32_t gl_flow_table_entries(uint32_t max_flows);
+int gl_flow_table_create(const char *name, uint32_t max_entries); /* fd or negative errno */
+int gl_tables_read(const char *dir, const struct gl_object *obj, struct gl_tables *ret);
+void gl_tables_clear(struct gl_tables *tables);
+
+/* Makes the tenant's table and puts it into gl_flow4; flows of `was` (NULL: none) move over. */
+int gl_flow_table_add(const char *dir, const struct gl_object *obj, uint32_t tenant, const char *name,
+		      uint32_t max_entries, const struct gl_table *was, struct gl_diag *diag);
+/* Takes the tenant's timer, table and pin away. */
+int gl_flow_table_remove(const char *dir, const struct gl_object *obj, const struct gl_table *table);
+/* Starts the timer that takes the tenant's expired flows away; starting it again does no harm. */
+int gl_sweep_start(const struct gl_object *obj, uint32_t tenant, struct gl_diag *diag);
+
+#endif
