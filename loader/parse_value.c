@@ -115,23 +115,26 @@ bool gl_expect_list(struct gl_reader *r, const struct gl_node *node, const char 
 /* The text of a string; NULL and reported where something else stands there. */
 static const char *text_of(struct gl_reader *r, const struct gl_node *node, const char *expected)
 {
-	enum plain_type type;
-
 	if (node->kind != GL_NODE_SCALAR) {
 		mismatch(r, node, expected);
 		return NULL;
 	}
-	type = plain_type(node);
-	if (type == PLAIN_TEXT)
+	if (plain_type(node) == PLAIN_TEXT)
 		return node->text;
-	if (type == PLAIN_NULL) {
-		mismatch(r, node, expected);
-	} else {
-		char found[96], quoted[96];
+	mismatch(r, node, expected);
+	return NULL;
+}
 
-		GL_REPORT(r, node->loc, "expected %s, found %s; quote it if it is meant as text: \"%s\"", expected,
-			  gl_describe(node, found), gl_quote(node->text, quoted));
-	}
+/* Names that look like something else: an unquoted `10` or `true`. */
+static const char *name_of(struct gl_reader *r, const struct gl_node *node, const char *expected)
+{
+	enum plain_type type = node->kind == GL_NODE_SCALAR ? plain_type(node) : PLAIN_TEXT;
+	char found[96], quoted[96];
+
+	if (type != PLAIN_BOOL && type != PLAIN_NUMBER)
+		return text_of(r, node, expected);
+	GL_REPORT(r, node->loc, "expected %s, found %s; quote it if it is meant as text: \"%s\"", expected,
+		  gl_describe(node, found), gl_quote(node->text, quoted));
 	return NULL;
 }
 
@@ -208,7 +211,7 @@ static bool alnum(char c)
 
 void gl_read_name(struct gl_reader *r, const struct gl_node *node, void *field)
 {
-	const char *text = text_of(r, node, "a name");
+	const char *text = name_of(r, node, "a name");
 	char quoted[96];
 	size_t i = 0;
 
@@ -229,7 +232,7 @@ void gl_read_name(struct gl_reader *r, const struct gl_node *node, void *field)
 
 void gl_read_ifname(struct gl_reader *r, const struct gl_node *node, void *field)
 {
-	const char *text = text_of(r, node, "the name of a network interface");
+	const char *text = name_of(r, node, "the name of a network interface");
 	char quoted[96];
 	bool bad;
 

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Does docs/definition.schema.json know exactly the keys that the parser knows, and need exactly those that it needs?
+ * Both ways, for every kind of object. Runs in the repository's root. */
+#include <jansson.h>
+
+#include "tests/unit/definition.h"
+
+static json_t *definitions(json_t *schema)
+{
+	json_t *defs = json_object_get(schema, "$defs");
+
+	assert_true(json_is_object(defs));
+	return defs;
+}
+
+static json_t *load_schema(void)
+{
+	json_error_t error;
+	json_t *schema = json_load_file("docs/definition.schema.json", JSON_REJECT_DUPLICATES, &error);
+
+	if (!schema)
+		fail_msg("docs/definition.schema.json:%d: %s", error.line, error.text);
+	return schema;
+}
+
+static bool holds(const json_t *array, const char *text)
+{
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		if (!strcmp(json_string_value(json_array_get(array, i)), text))
+			return true;
+	}
+	return false;
+}
+
+static void keys_agree(void **state)
+{
+	json_t *schema = load_schema(), *defs = definitions(schema), *value;
+	const char *name;
+	size_t objects = 0, seen = 0;
+
+	(void)state;
+	for (const struct gl_object *object = gl_parse_objects(); object->name; object++, objects++) {
+		json_t *def = json_object_get(defs, object->name), *properties = json_object_get(def, "properties");
+		json_t *required = json_object_get(def, "required");
+		size_t keys = 0, needed = 0;
+
+		if (!json_is_object(properties))
+			fail_msg("the schema has no object \"%s\"", object->name);
+		assert_true(json_is_false(json_object_get(def, "additionalProperties")));
+		for (const struct gl_key *key = object->keys; key->name; key++, keys++) {
+			if (!json_object_get(properties, key->name))
+				fail_msg("the schema's \"%s\" lacks \"%s\"", object->name, key->name);
+			if (holds(required, key->name) != key->required)
+				fail_msg("\"%s\" of \"%s\": the schema disagrees on whether it is needed", key->name,
+					 object->name);
+			needed += key->required;
+		}
+		assert_int_equal(json_object_size(properties), keys);
+		assert_int_equal(json_array_size(required), needed);
+	}
+	json_object_foreach(defs, name, value)
+	{
+		if (json_object_get(value, "properties"))
+			seen++;
+	}
+	assert_int_equal(seen, objects);
+	json_decref(schema);
+}
+
+static void numbers_agree(void **state)
+{
+	json_t *schema = load_schema(), *defs = definitions(schema);
+	json_t *flows = json_object_get(
+		json_object_get(json_object_get(json_object_get(defs, "tenant"), "properties"), "max_flows"),
+		"maximum");
+	json_t *usual = json_object_get(
+		json_object_get(json_object_get(json_object_get(defs, "tenant"), "properties"), "max_flows"),
+		"default");
+
+	(void)state;
+	assert_int_equal(json_integer_value(flows), GL_FLOWS_MAX);
+	assert_int_equal(json_integer_value(usual), GL_FLOWS_DEFAULT);
+	json_decref(schema);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_agree),
+		cmocka_unit_test(numbers_agree),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
