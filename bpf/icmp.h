@@ -83,7 +83,12 @@ static __always_inline int error_quote_sum(gl_ctx *ctx, const struct pkt *p, __u
 	      (p->proto == IPPROTO_UDP && quote >= ihl + 8 && p->l4_csum);
 	if (fix && ctx_store(ctx, at + ihl + field, &value, sizeof(value)))
 		return -1;
-	if (quote < 4 || quote > sizeof(words) || ctx_load_bytes(ctx, at, words, quote))
+	/* Both bounds in the register that the helper gets, or older verifiers lose one. */
+	asm volatile("" : "+r"(quote));
+	if (quote < 4)
+		return -1;
+	asm volatile("" : "+r"(quote));
+	if (quote > sizeof(words) || ctx_load_bytes(ctx, at, words, quote))
 		return -1;
 	*ret = bpf_csum_diff(NULL, 0, words, sizeof(words), 0);
 	if (fix) {
