@@ -28,9 +28,16 @@ fetch() {
 	local package=$1 dir
 	dir=$(mktemp -d "$out/fetch.XXXXXX")
 	chmod 755 "$dir"
-	(cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$package" >&2)
+	(
+		cd "$dir"
+		# Package lists may be older than what the mirror still has.
+		apt-get -qq -o APT::Sandbox::User=root download "$package" >&2 || {
+			apt-get -qq update >&2
+			apt-get -qq -o APT::Sandbox::User=root download "$(kernel_package "$2")" >&2
+		}
+	)
 	mkdir "$dir/root"
-	dpkg -x "$dir/$package"_*.deb "$dir/root"
+	dpkg -x "$dir"/*.deb "$dir/root"
 	rm -f "$dir"/*.deb
 	echo "$dir"
 }
@@ -69,7 +76,7 @@ $(cat "$here/image.sh" "$here/init" "$here/probe.c" /bin/busybox | sha256sum)"
 		dir=$out/$version
 		rm -f "$dir/stamp"
 	else
-		dir=$(fetch "$package")
+		dir=$(fetch "$package" "$version")
 	fi
 	release=$(basename "$dir/root/boot/vmlinuz-"*)
 	release=${release#vmlinuz-}
