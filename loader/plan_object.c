@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What do map entries say about interfaces, networks, tenants, uplinks, public addresses and forwards, in words?
+ * Things go by their names, not by their numbers, so that a tap that was made anew is still the same interface.
+ * Neighbours: plan.h, plan.c (who compares). */
+#include "loader/plan.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A further source address of a slot. */
+struct allowed {
+	uint32_t slot;
+	uint32_t addr_be;
+	unsigned len;
+};
+
+struct teller {
+	const struct gl_mapset *set;
+	struct allowed *allowed; /* by slot, address and length */
+	size_t allowed_count;
+	struct gl_flow_table *tables;
+	size_t table_count;
+	struct gl_plan_objects objects;
+};
+
+/* ---- text ------------------------------------------------------------------------------------------------- */
+
+struct text {
+	char *buf;
+	size_t size;
+	FILE *file;
+};
+
+static int text_open(struct text *text)
+{
+	text->file = open_memstream(&text->buf, &text->size);
+	return text->file ? 0 : -ENOMEM;
+}
+
+/* The text, or NULL when memory ran out. */
+static char *text_close(struct text *text)
+{
+	bool bad = ferror(text->file);
+
+	if (fclose(text->file) || bad) {
+		free(text->buf);
+		return NULL;
+	}
+	return text->buf;
+}
+
+static const char *addr_text(uint32_t addr_be, char *buf)
+{
+	return inet_ntop(AF_INET, &addr_be, buf, INET_ADDRSTRLEN);
+}
+
+static unsigned mask_len(uint32_t mask_be)
+{
+	return __builtin_popcount(mask_be);
+}
+
+static const char *name_of(const struct teller *t, enum gl_name_kind kind, uint32_t index)
+{
+	struct gl_name_key key = { .kind = kind, .index = index };
+	const struct gl_entry *entry = gl_mapset_find(t->set, GL_MAP_NAME, &key);
+
+	return entry ? ((const struct gl_name_val *)entry->val)->name : "";
+}
+
+/* ---- objects ---------------------------------------------------------------------------------------------- */
+
+static struct gl_plan_object *object_add(struct teller *t, const char *kind, const char *name)
+{
+	struct gl_plan_objects *objects = &t->objects;
+	struct gl_plan_object *object;
+
+	if (objects->count == objects->capacity) {
+		size_t capacity = objects->capacity ? 2 * objects->capacity : 64;
+		struct gl_plan_object *items = realloc(objects->items, capacity * sizeof(*items));
+
+		if (!items)
+			return NULL;
+		objects->items = items;
+		objects->capacity = capacity;
+	}
+	object = &objects->items[objects->count];
+	*object = (struct gl_plan_object){ .kind = kind, .name = strdup(name) };
+	if (!object->name)
+		return NULL;
+	objects->count++;
+	return object;
+}
+
+static int attr_take(struct gl_plan_object *object, const char *label, bool quiet, char *text)
+{
+	unsigned i = 0;
+
+	if (!text)
+		return -ENOMEM;
+	while (object->attrs[i].label)
+		i++;
+	object->attrs[i].label = label;
+	object->attrs[i].quiet = quiet;
+	object->attrs[i].text = text;
+	return 0;
+}
+
+static int attr(struct gl_plan_object *object, const char *label, const char *text)
+{
+	return attr_take(object, label, false, strdup(text));
+}
+
+static int attr_number(struct gl_plan_object *object, const char *label, bool quiet, uint32_t number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", number);
+	return attr_take(object, label, quiet, strdup(text));
+}
+
+static int attr_mac(struct gl_plan_object *object, bool quiet, const uint8_t *mac)
+{
+	char text[18];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	return attr_take(object, "mac", quiet, strdup(text));
+}
+
+static int attr_addresses(struct gl_plan_object *object, const struct gl_port_val *port)
+{
+	struct text text;
+	char buf[INET_ADDRSTRLEN];
+
+	if (text_open(&text))
+		return -ENOMEM;
+	for (unsigned i = 0; i < port->addr_count && i < GL_PORT_ADDRS; i++)
+		fprintf(text.file, "%s%s", i ? ", " : "", addr_text(port->addr_be[i], buf));
+	return attr_take(object, "addresses", false, text_close(&text));
+}
+
+static int allowed_compare(const void *left, const void *right)
+{
+	const struct allowed *a = left, *b = right;
+
+	if (a->slot != b->slot)
+		return a->slot < b->slot ? -1 : 1;
+	if (a->addr_be != b->addr_be)
+		return ntohl(a->addr_be) < ntohl(b->addr_be) ? -1 : 1;
+	return a->len < b->len ? -1 : a->len > b->len;
+}
+
+static int attr_allowed(const struct teller *t, struct gl_plan_object *object, uint32_t slot)
+{
+	size_t low = 0, high = t->allowed_count;
+	struct text text;
+	char buf[INET_ADDRSTRLEN];
+	bool first = true;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (t->allowed[middle].slot < slot)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (text_open(&text))
+		return -ENOMEM;
+	for (; low < t->allowed_count && t->allowed[low].slot == slot; low++, first = false) {
+		fprintf(text.file, "%s%s", first ? "" : ", ", addr_text(t->allowed[low].addr_be, buf));
+		if (t->allowed[low].len < 32)
+			fprintf(text.file, "/%u", t->allowed[low].len);
+	}
+	return attr_take(object, "allowed", false, text_close(&text));
+}
+
+static int tell_guest_port(struct teller *t, uint32_t slot, const struct gl_port_val *port)
+{
+	struct gl_plan_object *object = object_add(t, "interface", name_of(t, GL_NAME_PORT, slot));
+	char buf[INET_ADDRSTRLEN];
+	int err = object ? attr(object, "network", name_of(t, GL_NAME_NETWORK, port->network)) : -ENOMEM;
+
+	if (!err)
+		err = attr(object, "guest", name_of(t, GL_NAME_GUEST, slot));
+	if (!err)
+		err = attr_mac(object, false, port->mac);
+	if (!err)
+		err = attr_addresses(object, port);
+	if (!err)
+		err = attr_allowed(t, object, slot);
+	if (!err)
+		err = attr(object, "floating IP", port->floating_be ? addr_text(port->floating_be, buf) : "");
+	if (!err)
+		err = attr_number(object, "mtu", true, port->mtu);
+	if (!err)
+		err = attr_number(object, "ifindex", true, port->ifindex);
+	return err;
+}
+
+static int tell_uplink(struct teller *t, uint32_t slot, const struct gl_port_val *port)
+{
+	struct gl_plan_object *object = object_add(t, "uplink", name_of(t, GL_NAME_UPLINK, port->uplink));
+	int err = object ? attr(object, "interface", name_of(t, GL_NAME_PORT, slot)) : -ENOMEM;
+
+	if (!err)
+		err = attr_mac(object, true, port->mac);
+	if (!err)
+		err = attr_number(object, "mtu", true, port->mtu);
+	if (!err)
+		err = attr_number(object, "ifindex", true, port->ifindex);
+	return err;
+}
+
+static int attr_gateways(struct gl_plan_object *object, const struct gl_network_val *network)
+{
+	struct text text;
+	char buf[INET_ADDRSTRLEN];
+	bool first = true;
+
+	if (text_open(&text))
+		return -ENOMEM;
+	for (unsigned i = 0; i < GL_NET_GATEWAYS; i++)
+		if (network->gateway[i].addr_be) {
+			fprintf(text.file, "%s%s/%u", first ? "" : ", ", addr_text(network->gateway[i].addr_be, buf),
+				mask_len(network->gateway[i].mask_be));
+			first = false;
+		}
+	return attr_take(object, "gateways", false, text_close(&text));
+}
+
+static int attr_pool(struct gl_plan_object *object, const struct gl_network_val *network)
+{
+	struct text text;
+	char buf[INET_ADDRSTRLEN];
+
+	if (text_open(&text))
+		return -ENOMEM;
+	for (unsigned i = 0; i < network->pool_count && i < GL_NET_POOL; i++)
+		fprintf(text.file, "%s%s:%u-%u", i ? ", " : "", addr_text(network->pool[i].addr_be, buf),
+			network->pool[i].port_min, network->pool[i].port_max);
+	return attr_take(object, "translates to", false, text_close(&text));
+}
+
+static int tell_network(struct teller *t, uint32_t index, const struct gl_network_val *network)
+{
+	struct gl_plan_object *object = object_add(t, "network", name_of(t, GL_NAME_NETWORK, index));
+	int err = object ? attr(object, "mode", gl_mode_name(network->mode)) : -ENOMEM;
+
+	if (!err)
+		err = attr(object, "uplink",
+			   network->uplink == GL_NO_UPLINK ? "" : name_of(t, GL_NAME_UPLINK, network->uplink));
+	if (!err && network->vlan)
+		err = attr_number(object, "vlan", false, network->vlan);
+	else if (!err)
+		err = attr(object, "vlan", "");
+	if (!err)
+		err = attr_gateways(object, network);
+	if (!err)
+		err = attr_pool(object, network);
+	if (!err)
+		err = attr_take(object, "open to", true, strdup(gl_open_name(network->open_to)));
+	if (!err)
+		err = attr_take(object, "broadcast", true, strdup(network->flags & GL_NET_F_BROADCAST ? "on" : "off"));
+	return err;
+}
+
+static int table_compare(const void *left, const void *right)
+{
+	const struct gl_flow_table *a = left, *b = right;
+
+	return a->tenant < b->tenant ? -1 : a->tenant > b->tenant;
+}
+
+static int tell_tenant(struct teller *t, uint32_t index, const char *name)
+{
+	struct gl_plan_object *object = object_add(t, "tenant", name);
+	struct gl_flow_table key = { .tenant = index };
+	const struct gl_flow_table *table =
+		t->table_count ? bsearch(&key, t->tables, t->table_count, sizeof(key), table_compare) : NULL;
+
+	if (!object)
+		return -ENOMEM;
+	return table ? attr_number(object, "max_flows", false, table->max_flows) : 0;
+}
+
+static int tell_address(struct teller *t, const struct gl_addr4_key *key, const struct gl_addr4_val *val)
+{
+	struct gl_plan_object *object;
+	char buf[INET_ADDRSTRLEN], text[64] = "";
+	int err;
+
+	/* Blocks show in their network's pool, routed addresses in their interface. */
+	if (key->block != GL_BLOCK_WHOLE || (val->flags & GL_ADDR_F_ROUTED))
+		return 0;
+	object = object_add(t, "public address", addr_text(key->addr_be, buf));
+	if (!object)
+		return -ENOMEM;
+	if (val->flags & GL_ADDR_F_FLOATING)
+		snprintf(text, sizeof(text), "floating IP of %.*s", IFNAMSIZ, name_of(t, GL_NAME_PORT, val->slot));
+	else
+		snprintf(text, sizeof(text), "%s%s%s", val->flags & GL_ADDR_F_NAT ? "translation" : "",
+			 (val->flags & GL_ADDR_F_NAT) && (val->flags & GL_ADDR_F_FORWARD) ? " and " : "",
+			 val->flags & GL_ADDR_F_FORWARD ? "port forwards" : "");
+	err = attr(object, "for", text);
+	if (!err)
+		err = attr(object, "on uplink", name_of(t, GL_NAME_UPLINK, key->uplink));
+	if (!err && (val->flags & GL_ADDR_F_FLOATING))
+		err = attr(object, "leads to", addr_text(val->inner_be, buf));
+	else if (!err)
+		err = attr(object, "leads to", "");
+	if (!err)
+		err = attr_take(object, "host's own", true, strdup(val->flags & GL_ADDR_F_HOST ? "yes" : "no"));
+	if (!err)
+		err = attr_take(object, "ARP answered", true, strdup(val->flags & GL_ADDR_F_ANSWER ? "yes" : "no"));
+	return err;
+}
+
+static const char *proto_text(uint8_t proto, char *buf, size_t size)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_SCTP:
+		return "sctp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	default:
+		snprintf(buf, size, "%u", proto);
+		return buf;
+	}
+}
+
+static int tell_forward(struct teller *t, const struct gl_forward4_key *key, const struct gl_forward4_val *val)
+{
+	char name[64], proto[8], buf[INET_ADDRSTRLEN];
+	struct gl_plan_object *object;
+	int err;
+
+	snprintf(name, sizeof(name), "%s:%u/%s", addr_text(key->addr_be, buf), ntohs(key->port_be),
+		 proto_text(key->proto, proto, sizeof(proto)));
+	object = object_add(t, "forward", name);
+	if (!object)
+		return -ENOMEM;
+	snprintf(name, sizeof(name), "%s:%u", addr_text(val->inner_be, buf), ntohs(val->inner_port_be));
+	err = attr(object, "to", name);
+	if (!err)
+		err = attr(object, "by", name_of(t, GL_NAME_PORT, val->slot));
+	if (!err)
+		err = attr(object, "on uplink", name_of(t, GL_NAME_UPLINK, key->uplink));
+	return err;
+}
+
+static int tell(struct teller *t, const struct gl_entry *entry)
+{
+	uint32_t index;
+
+	memcpy(&index, entry->key, sizeof(index));
+	switch (entry->map) {
+	case GL_MAP_NAME: {
+		const struct gl_name_key *key = entry->key;
+
+		return key->kind == GL_NAME_TENANT
+			       ? tell_tenant(t, key->index, ((const struct gl_name_val *)entry->val)->name)
+			       : 0;
+	}
+	case GL_MAP_PORT: {
+		const struct gl_port_val *port = entry->val;
+
+		return port->kind == GL_PORT_GUEST    ? tell_guest_port(t, index, port)
+		       : port->kind == GL_PORT_UPLINK ? tell_uplink(t, index, port)
+						      : 0;
+	}
+	case GL_MAP_NETWORK: {
+		const struct gl_network_val *network = entry->val;
+
+		return network->mode ? tell_network(t, index, network) : 0;
+	}
+	case GL_MAP_ADDR4:
+		return tell_address(t, entry->key, entry->val);
+	case GL_MAP_FORWARD4:
+		return tell_forward(t, entry->key, entry->val);
+	default:
+		return 0;
+	}
+}
+
+static int list_allowed(struct teller *t)
+{
+	size_t first, count = gl_mapset_range(t->set, GL_MAP_ALLOW4, &first);
+
+	t->allowed = malloc((count + 1) * sizeof(*t->allowed));
+	if (!t->allowed)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const struct gl_allow4_key *key = gl_mapset_at(t->set, first + i)->key;
+
+		t->allowed[t->allowed_count++] = (struct allowed){ .slot = ntohl(key->slot_side_be) >> 1,
+								   .addr_be = key->addr_be,
+								   .len = key->prefixlen - 32 };
+	}
+	qsort(t->allowed, count, sizeof(*t->allowed), allowed_compare);
+	return 0;
+}
+
+static int object_compare(const void *left, const void *right)
+{
+	const struct gl_plan_object *a = left, *b = right;
+	int order = strcmp(a->kind, b->kind);
+
+	return order ? order : strcmp(a->name, b->name);
+}
+
+int gl_plan_describe(const struct gl_mapset *set, const struct gl_flow_table *tables, size_t table_count,
+		     struct gl_plan_objects *ret)
+{
+	struct teller t = { .set = set, .table_count = table_count };
+	int err = list_allowed(&t);
+
+	if (err)
+		goto out;
+	t.tables = malloc((table_count + 1) * sizeof(*t.tables));
+	if (!t.tables) {
+		err = -ENOMEM;
+		goto out;
+	}
+	if (table_count) {
+		memcpy(t.tables, tables, table_count * sizeof(*tables));
+		qsort(t.tables, table_count, sizeof(*t.tables), table_compare);
+	}
+	for (size_t i = 0; i < gl_mapset_count(set) && !err; i++)
+		err = tell(&t, gl_mapset_at(set, i));
+	if (err)
+		goto out;
+	if (t.objects.count)
+		qsort(t.objects.items, t.objects.count, sizeof(*t.objects.items), object_compare);
+	*ret = t.objects;
+	t.objects = (struct gl_plan_objects){ 0 };
+out:
+	gl_plan_objects_clear(&t.objects);
+	free(t.allowed);
+	free(t.tables);
+	return err;
+}
+
+void gl_plan_objects_clear(struct gl_plan_objects *objects)
+{
+	for (size_t i = 0; i < objects->count; i++) {
+		free(objects->items[i].name);
+		for (unsigned j = 0; j < GL_PLAN_ATTRS; j++)
+			free(objects->items[i].attrs[j].text);
+	}
+	free(objects->items);
+	*objects = (struct gl_plan_objects){ 0 };
+}
