@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* `guestlane show tenants`, `networks`, `interfaces`: what was applied, and is it there? The definition last applied,
+ * joined with the host's status. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/human.h"
+#include "cli/show.h"
+
+#define PREFIX_LEN 64
+
+static bool wanted(const char *wish, const char *name)
+{
+	return !wish || !strcmp(wish, name);
+}
+
+static bool interface_wanted(const struct cli *cli, const struct gl_interface *iface)
+{
+	return wanted(cli->args.network, iface->network.s) && wanted(cli->args.tap, iface->tap.s);
+}
+
+/* Interfaces of the tenant that the filters leave; of one network where `network` is given. */
+static size_t count_interfaces(const struct cli *cli, const struct gl_tenant *tenant, const char *network)
+{
+	size_t n = 0;
+
+	for (size_t g = 0; g < tenant->guest_count; g++)
+		for (size_t i = 0; i < tenant->guests[g].interface_count; i++)
+			n += interface_wanted(cli, &tenant->guests[g].interfaces[i]) &&
+			     wanted(network, tenant->guests[g].interfaces[i].network.s);
+	return n;
+}
+
+/* Grows a text joined by commas. */
+static void append(char **list, const char *word)
+{
+	char *longer = NULL;
+
+	if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list ? "," : "", word) < 0)
+		return;
+	free(*list);
+	*list = longer;
+}
+
+static void put_list(struct out *o, const char *name, char *list)
+{
+	out_text(o, name, list);
+	free(list);
+}
+
+static void put_prefixes(struct out *o, const char *name, const struct gl_prefix *prefixes, size_t n)
+{
+	char buf[PREFIX_LEN];
+	char *list = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		append(&list, gl_prefix_format(&prefixes[i], buf));
+	put_list(o, name, list);
+}
+
+/* ---- tenants ---------------------------------------------------------------------------------------------- */
+
+static const struct out_column tenant_columns[] = {
+	{ "tenant", "TENANT", OUT_TEXT, NULL },
+	{ "networks", "NETWORKS", OUT_NUMBER, NULL },
+	{ "guests", "GUESTS", OUT_NUMBER, NULL },
+	{ "interfaces", "INTERFACES", OUT_NUMBER, NULL },
+	{ "flows", "FLOW ENTRIES", OUT_NUMBER, NULL },
+	{ "max_flows", "MAX", OUT_NUMBER, NULL },
+	{ 0 },
+};
+
+/* Map fills are called "flows of TENANT". */
+static const struct gl_map_fill *tenant_fill(const struct gl_status *status, const char *tenant)
+{
+	static const char prefix[] = "flows of ";
+
+	for (size_t i = 0; i < status->fill_count; i++)
+		if (!strncmp(status->fills[i].map, prefix, sizeof(prefix) - 1) &&
+		    !strcmp(status->fills[i].map + sizeof(prefix) - 1, tenant))
+			return &status->fills[i];
+	return NULL;
+}
+
+static int tenant_row(struct cli *cli, const struct gl_status *status, const struct gl_tenant *tenant)
+{
+	const struct gl_map_fill *fill = tenant_fill(status, tenant->name.s);
+	struct out *o = &cli->out;
+
+	out_text(o, "tenant", tenant->name.s);
+	out_number(o, "networks", tenant->network_count);
+	out_number(o, "guests", tenant->guest_count);
+	out_number(o, "interfaces", count_interfaces(cli, tenant, NULL));
+	if (fill)
+		out_number(o, "flows", fill->used);
+	else
+		out_none(o, "flows");
+	out_number(o, "max_flows", tenant->max_flows);
+	return out_row(o);
+}
+
+int show_tenants(struct cli *cli, struct gl_host *host)
+{
+	bool filtered = cli->args.network || cli->args.tap;
+	const struct gl_definition *def = NULL;
+	struct gl_status *status = NULL;
+	struct out *o = &cli->out;
+	int err = show_applied(cli, host, &def);
+
+	if (!err)
+		err = gl_status_read(host, &status, &cli->diag);
+	if (err)
+		return err;
+	out_array(o);
+	out_table(o, NULL, NULL, tenant_columns);
+	for (size_t t = 0; def && t < def->tenant_count && !o->error; t++) {
+		const struct gl_tenant *tenant = &def->tenants[t];
+
+		if (wanted(cli->args.tenant, tenant->name.s) && (!filtered || count_interfaces(cli, tenant, NULL)))
+			tenant_row(cli, status, tenant);
+	}
+	out_table_end(o, 0);
+	gl_status_free(status);
+	return out_close(o, 0);
+}
+
+/* ---- networks --------------------------------------------------------------------------------------------- */
+
+static const struct out_column network_columns[] = {
+	{ "tenant", "TENANT", OUT_TEXT, NULL },
+	{ "network", "NETWORK", OUT_TEXT, NULL },
+	{ "mode", "MODE", OUT_TEXT, NULL },
+	{ "uplink", "UPLINK", OUT_TEXT, NULL },
+	{ "vlan", "VLAN", OUT_NUMBER, NULL },
+	{ "subnets", "SUBNETS", OUT_WORDS, NULL },
+	{ "gateways", "GATEWAYS", OUT_WORDS, NULL },
+	{ "gateway_mac", "GATEWAY MAC", OUT_TEXT, NULL },
+	{ "nat_addresses", "NAT", OUT_WORDS, NULL },
+	{ "open_to", "OPEN TO", OUT_TEXT, NULL },
+	{ "broadcast", "BROADCAST", OUT_YES, NULL },
+	{ "interfaces", "INTERFACES", OUT_NUMBER, NULL },
+	{ 0 },
+};
+
+static void put_gateways(struct out *o, const struct gl_network *network)
+{
+	char buf[PREFIX_LEN];
+	char *list = NULL;
+
+	for (size_t i = 0; i < network->subnet_count; i++) {
+		struct gl_prefix gateway = gl_network_gateway(network, i);
+
+		append(&list, gl_prefix_format(&gateway, buf));
+	}
+	put_list(o, "gateways", list);
+}
+
+static void put_nat_addresses(struct out *o, const struct gl_network *network)
+{
+	char first[PREFIX_LEN], last[PREFIX_LEN], both[2 * PREFIX_LEN];
+	char *list = NULL;
+
+	for (size_t i = 0; i < network->nat_address_count; i++) {
+		gl_prefix_format(&network->nat_addresses[i].first, first);
+		gl_prefix_format(&network->nat_addresses[i].last, last);
+		snprintf(both, sizeof(both), "%s-%s", first, last);
+		append(&list, strcmp(first, last) ? both : first);
+	}
+	put_list(o, "nat_addresses", list);
+}
+
+static void put_gateway_mac(struct out *o, const struct gl_tenant *tenant, const struct gl_network *network)
+{
+	char buf[HUMAN_LEN];
+	uint8_t mac[6];
+
+	/* On a bridge the segment's own gateway answers. */
+	if (network->mode == GL_MODE_BRIDGE) {
+		out_none(o, "gateway_mac");
+		return;
+	}
+	gl_gateway_mac(tenant->name.s, network->name.s, mac);
+	out_text(o, "gateway_mac", human_mac(mac, buf));
+}
+
+static int network_row(struct cli *cli, const struct gl_tenant *tenant, const struct gl_network *network)
+{
+	struct out *o = &cli->out;
+
+	out_text(o, "tenant", tenant->name.s);
+	out_text(o, "network", network->name.s);
+	out_text(o, "mode", gl_mode_name(network->mode));
+	out_text(o, "uplink", network->uplink.s);
+	if (network->vlan)
+		out_number(o, "vlan", network->vlan);
+	else
+		out_none(o, "vlan");
+	put_prefixes(o, "subnets", network->subnets, network->subnet_count);
+	put_gateways(o, network);
+	put_gateway_mac(o, tenant, network);
+	put_nat_addresses(o, network);
+	out_text(o, "open_to", gl_open_name(network->open_to));
+	out_number(o, "broadcast", network->broadcast);
+	out_number(o, "interfaces", count_interfaces(cli, tenant, network->name.s));
+	return out_row(o);
+}
+
+static void network_rows(struct cli *cli, const struct gl_tenant *tenant)
+{
+	for (size_t n = 0; n < tenant->network_count && !cli->out.error; n++) {
+		const struct gl_network *network = &tenant->networks[n];
+
+		if (wanted(cli->args.network, network->name.s) &&
+		    (!cli->args.tap || count_interfaces(cli, tenant, network->name.s)))
+			network_row(cli, tenant, network);
+	}
+}
+
+int show_networks(struct cli *cli, struct gl_host *host)
+{
+	const struct gl_definition *def = NULL;
+	struct out *o = &cli->out;
+	int err = show_applied(cli, host, &def);
+
+	if (err)
+		return err;
+	out_array(o);
+	out_table(o, NULL, NULL, network_columns);
+	for (size_t t = 0; def && t < def->tenant_count; t++)
+		if (wanted(cli->args.tenant, def->tenants[t].name.s))
+			network_rows(cli, &def->tenants[t]);
+	out_table_end(o, 0);
+	return out_close(o, 0);
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------------------- */
+
+static const struct out_column interface_columns[] = {
+	{ "tap", "INTERFACE", OUT_TEXT, NULL },
+	{ "state", "STATE", OUT_TEXT, NULL },
+	{ "tenant", "TENANT", OUT_TEXT, NULL },
+	{ "network", "NETWORK", OUT_TEXT, NULL },
+	{ "guest", "GUEST", OUT_TEXT, NULL },
+	{ "mac", "MAC", OUT_TEXT, NULL },
+	{ "addresses", "ADDRESSES", OUT_WORDS, NULL },
+	{ "allowed_address_pairs", NULL, OUT_WORDS, NULL },
+	{ "floating_ips", "FLOATING", OUT_WORDS, NULL },
+	{ "xdp", "XDP", OUT_TEXT, NULL },
+	{ "tc", "TC", OUT_TEXT, NULL },
+	{ "mtu", "MTU", OUT_NUMBER, NULL },
+	{ 0 },
+};
+
+/* Attachments by the interface's name. */
+struct attached {
+	const struct gl_attachment **items;
+	size_t count;
+};
+
+static int compare_attachments(const void *va, const void *vb)
+{
+	const struct gl_attachment *const *a = va, *const *b = vb;
+
+	return strcmp((*a)->tap, (*b)->tap);
+}
+
+static int compare_tap(const void *tap, const void *item)
+{
+	const struct gl_attachment *const *attachment = item;
+
+	return strcmp(tap, (*attachment)->tap);
+}
+
+static int attached_make(const struct gl_status *status, struct attached *ret)
+{
+	ret->items = calloc(status->attachment_count + 1, sizeof(*ret->items));
+	if (!ret->items)
+		return -ENOMEM;
+	ret->count = status->attachment_count;
+	for (size_t i = 0; i < ret->count; i++)
+		ret->items[i] = &status->attachments[i];
+	qsort(ret->items, ret->count, sizeof(*ret->items), compare_attachments);
+	return 0;
+}
+
+static const struct gl_attachment *attached_find(const struct attached *attached, const char *tap)
+{
+	const struct gl_attachment **found =
+		bsearch(tap, attached->items, attached->count, sizeof(*attached->items), compare_tap);
+
+	return found ? *found : NULL;
+}
+
+static void interface_row(struct cli *cli, const struct attached *attached, const struct gl_tenant *tenant,
+			  const struct gl_guest *guest, const struct gl_interface *iface)
+{
+	const struct gl_attachment *at = attached_find(attached, iface->tap.s);
+	bool there = at && !at->pending;
+	struct out *o = &cli->out;
+	char buf[HUMAN_LEN];
+
+	out_text(o, "tap", iface->tap.s);
+	out_text(o, "state", there ? "attached" : "pending");
+	out_text(o, "tenant", tenant->name.s);
+	out_text(o, "network", iface->network.s);
+	out_text(o, "guest", guest->name.s);
+	out_text(o, "mac", human_mac(iface->mac, buf));
+	put_prefixes(o, "addresses", iface->addresses, iface->address_count);
+	put_prefixes(o, "allowed_address_pairs", iface->allowed_address_pairs, iface->allowed_count);
+	put_prefixes(o, "floating_ips", iface->floating_ips, iface->floating_count);
+	out_text(o, "xdp", at ? at->xdp : "off");
+	out_text(o, "tc", at ? at->tc : "off");
+	if (at && at->mtu)
+		out_number(o, "mtu", at->mtu);
+	else
+		out_none(o, "mtu");
+	out_row(o);
+}
+
+static void interface_rows(struct cli *cli, const struct attached *attached, const struct gl_tenant *tenant)
+{
+	for (size_t g = 0; g < tenant->guest_count; g++) {
+		const struct gl_guest *guest = &tenant->guests[g];
+
+		for (size_t i = 0; i < guest->interface_count && !cli->out.error; i++)
+			if (interface_wanted(cli, &guest->interfaces[i]))
+				interface_row(cli, attached, tenant, guest, &guest->interfaces[i]);
+	}
+}
+
+int show_interfaces(struct cli *cli, struct gl_host *host)
+{
+	const struct gl_definition *def = NULL;
+	struct gl_status *status = NULL;
+	struct attached attached = { 0 };
+	struct out *o = &cli->out;
+	int err = show_applied(cli, host, &def);
+
+	if (!err)
+		err = gl_status_read(host, &status, &cli->diag);
+	if (!err)
+		err = attached_make(status, &attached);
+	if (!err) {
+		out_array(o);
+		out_table(o, NULL, NULL, interface_columns);
+		for (size_t t = 0; def && t < def->tenant_count; t++)
+			if (wanted(cli->args.tenant, def->tenants[t].name.s))
+				interface_rows(cli, &attached, &def->tenants[t]);
+		out_table_end(o, 0);
+		err = out_close(o, 0);
+	}
+	free(attached.items);
+	gl_status_free(status);
+	return err;
+}
