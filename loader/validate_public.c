@@ -104,12 +104,9 @@ static void check_nat(struct gl_check *c, const struct gl_net *net, struct pool 
 
 	if (network->mode != GL_MODE_NAT || net->uplink == GL_NONE)
 		return;
-	if (!network->nat_address_count) {
-		if (network->nat_ports_given)
-			add_ports(pool, net, 0, network->nat_port_min, network->nat_port_max);
-		else
-			add_ports(pool, net, 0, GL_NAT_HOST_PORT_MIN, GL_NAT_HOST_PORT_MAX);
-	}
+	/* Only ports that were asked for: the default range steps aside for forwarded ports. */
+	if (!network->nat_address_count && network->nat_ports_given)
+		add_ports(pool, net, 0, network->nat_port_min, network->nat_port_max);
 	for (size_t i = 0; i < network->nat_address_count && !c->err; i++) {
 		const struct gl_range *range = &network->nat_addresses[i];
 		bool usable = gl_check_v4(c, &range->first, "nat address");

@@ -15,8 +15,6 @@
 #define GL_NET_MEMBERS 1024 /* interfaces of a network that one broadcast frame can reach */
 #define GL_NAT_BLOCK_SHIFT 6 /* translated ports are handed to tenants in blocks of 64 */
 #define GL_NAT_SHARE_BLOCKS 16 /* at most, per tenant, of an address that tenants share */
-#define GL_NAT_HOST_PORT_MIN 16384 /* translated ports of an uplink's own address, where a network names none */
-#define GL_NAT_HOST_PORT_MAX 32767
 #define GL_NAT_TRIES 1024 /* ports tried for one new flow */
 #define GL_MAX_L2 262144
 #define GL_MAX_HOSTS 262144

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Does docs/definition.schema.json know exactly the keys that the parser knows, and need exactly those that it needs?
- * Both ways, for every kind of object. Runs in the repository's root. */
+ * Both ways, for every kind of object; and does the reference in docs/ name them? Runs in the repository's root. */
 #include <jansson.h>
 
 #include "tests/unit/definition.h"
@@ -67,6 +67,27 @@ static void keys_agree(void **state)
 	json_decref(schema);
 }
 
+/* The reference for users names every key, as code. */
+static void reference_is_whole(void **state)
+{
+	FILE *f = fopen("docs/definition.md", "r");
+	char *text = NULL, code[64];
+	size_t room = 0;
+
+	(void)state;
+	assert_non_null(f);
+	assert_true(getdelim(&text, &room, 0, f) > 0);
+	fclose(f);
+	for (const struct gl_object *object = gl_parse_objects(); object->name; object++) {
+		for (const struct gl_key *key = object->keys; key->name; key++) {
+			snprintf(code, sizeof(code), "| `%s` |", key->name);
+			if (!strstr(text, code))
+				fail_msg("docs/definition.md has no row for \"%s\" of \"%s\"", key->name, object->name);
+		}
+	}
+	free(text);
+}
+
 static void numbers_agree(void **state)
 {
 	json_t *schema = load_schema(), *defs = definitions(schema);
@@ -88,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_agree),
 		cmocka_unit_test(numbers_agree),
+		cmocka_unit_test(reference_is_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

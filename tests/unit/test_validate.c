@@ -15,6 +15,7 @@ static void allowed(void **state)
 	(void)state;
 	assert_int_equal(glob("tests/unit/good/*.yaml", 0, NULL, &found), 0);
 	assert_true(found.gl_pathc >= 10);
+	assert_int_equal(glob("examples/*.yaml", GLOB_APPEND, NULL, &found), 0);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		FILE *f = fopen(found.gl_pathv[i], "r");
 		char *text = NULL;
