@@ -79,14 +79,16 @@ bool gl_table_wanted(const struct gl_txn *t, const struct gl_table *table)
 bool gl_xdp_settled(const struct gl_txn *t, const struct gl_device *dev)
 {
 	const struct gl_attached *a = gl_attached_find(&t->view.attachments, dev->ifindex, GL_HOOK_XDP);
+	const char *reason = gl_state_reason(&t->view.state, dev->ifindex);
 
 	if (a)
 		return gl_attachment_wanted(t, a) &&
 		       a->prog_id == t->host->obj.prog_id[gl_device_prog(dev, GL_HOOK_XDP)];
 	if (dev->xdp == GL_XDP_OFF)
 		return true;
-	/* It was tried, and the device did not take it. */
-	return dev->xdp == GL_XDP_AUTO && gl_state_reason(&t->view.state, dev->ifindex);
+	/* It was tried, and the device did not take it. What hid the tags may have been switched off since. */
+	return dev->xdp == GL_XDP_AUTO && reason &&
+	       !(dev->uplink && !dev->rxvlan && !strncmp(reason, GL_REASON_RXVLAN, strlen(GL_REASON_RXVLAN)));
 }
 
 static bool devices_settled(const struct gl_txn *t)
@@ -235,11 +237,11 @@ static int run(struct gl_txn *t, struct gl_plan **ret)
 			goto out;
 		}
 		gl_step(t, "commit", 1, 1);
-		gl_state_commit(t->host->state);
 	}
 	links_up(t);
-	if (!settled)
-		gl_txn_finish(t);
+	/* As long as both state files are there, the next command knows that something may be left over. */
+	if (!settled && gl_txn_finish(t))
+		gl_state_commit(t->host->state);
 	*ret = plan;
 	plan = NULL;
 out:

@@ -45,7 +45,7 @@ static int detach_unwanted(const char *dir, const struct gl_attachments *list, s
 }
 
 /* Is some device of the definition the one with this index? Then it changed its part, and stays up. */
-static bool still_guest(const struct gl_txn *t, uint32_t ifindex)
+static bool still_defined(const struct gl_txn *t, uint32_t ifindex)
 {
 	for (size_t i = 0; i < t->desired->device_count; i++)
 		if (t->desired->devices[i].ifindex == ifindex)
@@ -53,25 +53,33 @@ static bool still_guest(const struct gl_txn *t, uint32_t ifindex)
 	return false;
 }
 
-static void detach_removed(struct gl_txn *t)
+static int detach_removed(struct gl_txn *t)
 {
-	struct gl_attachments *list = &t->view.attachments, gone = { 0 };
+	struct gl_attachments list, gone = { 0 };
+	int err = gl_attachments_read(t->host->bpffs, &list, NULL);
 
-	gone.items = calloc(list->count + 1, sizeof(*gone.items));
+	if (err)
+		return err;
+	gone.items = calloc(list.count + 1, sizeof(*gone.items));
 	if (!gone.items)
-		return;
-	for (size_t i = 0; i < list->count; i++) {
-		list->items[i].unwanted = !gl_attachment_wanted(t, &list->items[i]);
-		if (list->items[i].unwanted && !still_guest(t, list->items[i].ifindex))
-			gone.items[gone.count++] = list->items[i];
+		err = -ENOMEM;
+	for (size_t i = 0; i < list.count && !err; i++) {
+		list.items[i].unwanted = !gl_attachment_wanted(t, &list.items[i]);
+		if (list.items[i].unwanted && !still_defined(t, list.items[i].ifindex))
+			gone.items[gone.count++] = list.items[i];
 	}
 	close_guests(&gone);
-	detach_unwanted(t->host->bpffs, list, NULL);
+	if (!err)
+		err = detach_unwanted(t->host->bpffs, &list, NULL);
+	gl_attachments_clear(&list);
 	free(gone.items);
+	return err;
 }
 
-static void remove_plain(struct gl_txn *t)
+static int remove_plain(struct gl_txn *t)
 {
+	int err = 0;
+
 	/* A device's entry goes before its name, by which it would be found again. */
 	for (int map = GL_MAP_COUNT - 1; map >= 0; map--) {
 		struct gl_write w = { .obj = &t->host->obj, .map = map };
@@ -82,28 +90,37 @@ static void remove_plain(struct gl_txn *t)
 			continue;
 		gone = calloc(count, sizeof(*gone));
 		if (!gone)
-			return;
+			return -ENOMEM;
 		for (size_t i = first; i < first + count; i++)
 			if (!t->live.items[i].want)
 				gone[n++] = t->live.items[i];
 		w.changes = gone;
 		w.count = n;
-		if (n && !gl_step(t, "clean up", map, GL_MAP_COUNT))
-			gl_map_write(&w, NULL);
+		if (n && !err)
+			err = gl_step(t, "clean up", map, GL_MAP_COUNT);
+		if (n && !err)
+			err = gl_map_write(&w, NULL);
 		free(gone);
 	}
+	return err;
 }
 
-static void remove_tables(struct gl_txn *t)
+static int remove_tables(struct gl_txn *t)
 {
 	struct gl_tables now;
+	int err = gl_tables_read(t->host->bpffs, &t->host->obj, &now);
 
-	if (gl_tables_read(t->host->bpffs, &t->host->obj, &now))
-		return;
-	for (size_t i = 0; i < now.count; i++)
-		if (!gl_table_wanted(t, &now.items[i]) && !gl_step(t, "clean up", i, now.count))
-			gl_flow_table_remove(t->host->bpffs, &t->host->obj, &now.items[i]);
+	if (err)
+		return err;
+	for (size_t i = 0; i < now.count && !err; i++) {
+		if (gl_table_wanted(t, &now.items[i]))
+			continue;
+		err = gl_step(t, "clean up", i, now.count);
+		if (!err)
+			err = gl_flow_table_remove(t->host->bpffs, &t->host->obj, &now.items[i]);
+	}
 	gl_tables_clear(&now);
+	return err;
 }
 
 /* ---- drop counters ----------------------------------------------------------------------------------------- */
@@ -182,23 +199,36 @@ void gl_release_other(struct gl_txn *t)
 	release_ports(&t->view.other.reserved, &t->view.state.reserved);
 }
 
-void gl_txn_finish(struct gl_txn *t)
+static int settle_host(struct gl_txn *t)
 {
-	if (!gl_step(t, "clean up", 0, 5))
-		detach_removed(t);
-	if (!gl_step(t, "clean up", 1, 5))
-		remove_plain(t);
-	if (!gl_step(t, "clean up", 2, 5))
-		remove_tables(t);
-	if (!gl_step(t, "clean up", 3, 5)) {
-		release_macs(&t->view.state, &t->next);
-		release_ports(&t->view.state.reserved, &t->next.reserved);
-	}
-	if (!gl_step(t, "clean up", 4, 5)) {
-		remove_cells(t);
-		gl_object_drop_old(t->host->bpffs);
-	}
-	gl_step(t, "clean up", 5, 5);
+	release_macs(&t->view.state, &t->next);
+	release_ports(&t->view.state.reserved, &t->next.reserved);
+	return 0;
+}
+
+static int remove_rest(struct gl_txn *t)
+{
+	remove_cells(t);
+	return gl_object_drop_old(t->host->bpffs);
+}
+
+bool gl_txn_finish(struct gl_txn *t)
+{
+	int (*const parts[])(struct gl_txn *) = { detach_removed, remove_plain, remove_tables, settle_host,
+						  remove_rest };
+	const size_t count = sizeof(parts) / sizeof(*parts);
+	/* What goes wrong from here on is no failure of the apply. */
+	struct gl_diag *diag = t->diag;
+	bool all = true;
+
+	t->diag = NULL;
+	for (size_t i = 0; i < count; i++)
+		if (gl_step(t, "clean up", i, count) || parts[i](t))
+			all = false;
+	if (gl_step(t, "clean up", count, count))
+		all = false;
+	t->diag = diag;
+	return all;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------- */

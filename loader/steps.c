@@ -228,6 +228,7 @@ static int attach_xdp(struct gl_txn *t, const struct gl_device *dev)
 	const struct gl_attached *was = gl_attached_find(&t->view.attachments, dev->ifindex, GL_HOOK_XDP);
 	bool generic = dev->xdp == GL_XDP_GENERIC;
 	struct gl_attached a;
+	char text[160];
 	int err;
 
 	if (was && gl_attachment_wanted(t, was))
@@ -249,19 +250,19 @@ static int attach_xdp(struct gl_txn *t, const struct gl_device *dev)
 	}
 	if (dev->xdp == GL_XDP_OFF)
 		return 0;
-	if (dev->xdp == GL_XDP_AUTO && dev->uplink && dev->rxvlan)
-		return note_reason(t, dev,
-				   "rx-vlan-offload hides tags from XDP; turn it off with ethtool -K DEV rxvlan off");
+	if (dev->xdp == GL_XDP_AUTO && dev->uplink && dev->rxvlan) {
+		snprintf(text, sizeof(text), GL_REASON_RXVLAN "; turn it off with ethtool -K %s rxvlan off", dev->name);
+		return note_reason(t, dev, text);
+	}
 	err = gl_attach_xdp(t->host->bpffs, &t->host->obj, dev, generic, &a);
 	if (!err)
 		return did_attach(t, dev, &a);
 	if (err == -ENODEV || err == -ENOMEM)
 		return err;
 	if (dev->xdp == GL_XDP_AUTO) {
-		char text[160];
-
-		snprintf(text, sizeof(text), "%s", err == -EBUSY ? "another XDP program is on the device" : "");
-		if (!*text)
+		if (err == -EBUSY)
+			snprintf(text, sizeof(text), "another XDP program is on the device");
+		else
 			snprintf(text, sizeof(text), "the device does not take native XDP (%s)", strerror(-err));
 		return note_reason(t, dev, text);
 	}

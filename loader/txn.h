@@ -47,6 +47,8 @@ struct gl_txn {
 	size_t deed_count, deed_capacity;
 };
 
+#define GL_REASON_RXVLAN "rx-vlan-offload hides tags from XDP"
+
 /* One numbered step begins. Fails, or does not return, where a test says so (GUESTLANE_FAIL_AT, GUESTLANE_DIE_AT). */
 int gl_step(struct gl_txn *t, const char *phrase, size_t done, size_t total);
 
@@ -62,8 +64,8 @@ int gl_txn_plan(const struct gl_txn *t, bool settled, struct gl_plan **ret);
 /* steps.c: everything before the commit, and the way back. */
 int gl_txn_prepare(struct gl_txn *t);
 void gl_txn_undo(struct gl_txn *t);
-/* gc.c: everything after it. Goes on whatever fails; what is left is taken away by the next apply. */
-void gl_txn_finish(struct gl_txn *t);
+/* gc.c: everything after it. Goes on whatever fails: false tells the next apply to take away what is left. */
+bool gl_txn_finish(struct gl_txn *t);
 /* What a command that died changed on the host's settings and never committed, or did not get to take back. */
 void gl_release_other(struct gl_txn *t);
 /* Does a device or a table stand in the desired state? */
