@@ -247,6 +247,16 @@ static const char *cell_text(struct out *o, enum out_kind kind, const struct out
 	}
 }
 
+/* Only when it is certain that there is a table to stand below. */
+static void write_title(struct out *o)
+{
+	if (!o->title)
+		return;
+	fprintf(o->file, "%s%s\n", o->started ? "\n" : "", o->title);
+	o->started = true;
+	o->title = NULL;
+}
+
 static void row_table(struct out *o)
 {
 	char bufs[TABLE_COLUMNS][HUMAN_LEN];
@@ -259,6 +269,7 @@ static void row_table(struct out *o)
 		cells[n] = cell_text(o, o->columns[i].kind, &o->cells[i], bufs[n]);
 		n++;
 	}
+	write_title(o);
 	if (table_row(&o->table, cells))
 		fail(o, -ENOMEM);
 }
@@ -305,11 +316,7 @@ void out_table(struct out *o, const char *key, const char *title, const struct o
 		}
 		return;
 	}
-	if (title) {
-		if (o->started)
-			putc('\n', o->file);
-		out_line(o, "%s", title);
-	}
+	o->title = title;
 	table_begin(&o->table, o->file, o->color);
 	for (size_t i = 0; i < o->count; i++)
 		if (columns[i].title)
@@ -321,6 +328,7 @@ void out_table_end(struct out *o, int err)
 	if (o->json && o->table_key)
 		close_bracket(o, ']');
 	if (!o->json && !(err && !o->rows)) {
+		write_title(o);
 		o->started = true;
 		table_end(&o->table);
 	}

@@ -55,6 +55,7 @@ struct out {
 	bool comma; /* before the next element of the innermost array or object */
 	unsigned depth;
 	const char *table_key;
+	const char *title; /* of the table, not written yet */
 	const struct out_column *columns; /* end with key and title NULL */
 	size_t count, next;
 	size_t rows;
@@ -73,7 +74,8 @@ void out_object(struct out *o);
 void out_member(struct out *o, const char *key, json_t *value);
 /* A line for people; does nothing in JSON. */
 void out_line(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* `key` names the array in an object; `title` is printed above the table and may be NULL. `columns` ends with an
+/* `key` names the array in an object; `title` is printed above the table and may be
+ * NULL. `columns` ends with an
  * empty one, and stays. */
 void out_table(struct out *o, const char *key, const char *title, const struct out_column *columns);
 void out_table_end(struct out *o, int err);

@@ -36,10 +36,12 @@ static void print_padding(const struct table *table, size_t n)
 		putc(' ', table->file);
 }
 
-static void print_cells(const struct table *table, const char *const *cells)
+static void print_cells(const struct table *table, const char *const *cells, bool bold)
 {
 	size_t owed = 0; /* spaces, held back so that no line ends in them */
 
+	if (bold)
+		fputs("\033[1m", table->file);
 	for (size_t i = 0; i < table->columns; i++) {
 		size_t w = width(cells[i]);
 		size_t pad = table->widths[i] > w ? table->widths[i] - w : 0;
@@ -53,7 +55,7 @@ static void print_cells(const struct table *table, const char *const *cells)
 		}
 		owed += 2;
 	}
-	putc('\n', table->file);
+	fputs(bold ? "\033[0m\n" : "\n", table->file);
 }
 
 /* Titles and the kept rows; from here on the widths stay. */
@@ -65,17 +67,13 @@ static void flush(struct table *table)
 	if (table->flowing)
 		return;
 	table->flowing = true;
-	if (table->bold)
-		fputs("\033[1m", table->file);
-	print_cells(table, table->titles);
-	if (table->bold)
-		fputs("\033[0m", table->file);
+	print_cells(table, table->titles, table->bold);
 	for (size_t row = 0; row < table->rows; row++) {
 		for (size_t i = 0; i < table->columns; i++) {
 			cells[i] = at;
 			at += strlen(at) + 1;
 		}
-		print_cells(table, cells);
+		print_cells(table, cells, false);
 	}
 }
 
@@ -102,7 +100,7 @@ int table_row(struct table *table, const char *const *cells)
 	if (table->rows == TABLE_SAMPLE)
 		flush(table);
 	if (table->flowing) {
-		print_cells(table, cells);
+		print_cells(table, cells, false);
 		return 0;
 	}
 	for (size_t i = 0; i < table->columns; i++) {
