@@ -5,6 +5,7 @@
 #ifndef GL_LEG_H
 #define GL_LEG_H
 
+#include "antispoof.h"
 #include "flow.h"
 #include "nat.h"
 #include "opening.h"
@@ -61,6 +62,15 @@ static __always_inline void opening_inherit(struct gl_flow4_val *val, const stru
 	val->last_seen = old->last_seen;
 }
 
+/* Does the flow's opener still sit at `in`? Slots are given out again, to other tenants' interfaces too. */
+static __always_inline bool opener_is_at(const struct pkt *p, const struct opening *o, const struct gl_port_val *in)
+{
+	if (o->from_uplink)
+		return in->kind == GL_PORT_UPLINK && o->key.scope == (GL_SCOPE_UPLINK | in->uplink);
+	return in->kind == GL_PORT_GUEST && in->tenant == o->tenant && in->network == o->key.scope &&
+	       port_may_use(p, in, o->in_slot, o->key.src_be);
+}
+
 /* Evaluates o->key from o->in_slot and writes both entries. With `old` (the opener's entry of an earlier generation)
  * what it was stays where it still may be, else both directions are cut. */
 static __noinline int leg_open(struct pkt *p, struct opening *o, struct gl_flow4_val *old)
@@ -85,6 +95,13 @@ static __noinline int leg_open(struct pkt *p, struct opening *o, struct gl_flow4
 		step = drop(p, GL_DROP_MAP_MISSING);
 		goto cut;
 	}
+	if (old && !opener_is_at(p, o, in)) {
+		step = drop(p, GL_DROP_NO_FLOW);
+		goto cut;
+	}
+	/* An answer does not tell which MAC its opener had sent to. */
+	if (old && o->by_answer && old->flags & GL_FLOW_F_ROUTED)
+		mac_copy(o->dmac, in->gw_mac);
 	o->val.new_src_be = o->key.src_be;
 	o->val.new_dst_be = o->key.dst_be;
 	o->val.new_sport_be = o->key.sport_be;
@@ -166,12 +183,14 @@ static __always_inline enum step leg_reevaluate(struct pkt *p, void *table, cons
 		}
 		mac_copy(o->dmac, opener->dmac);
 		mac_copy(o->smac, opener->smac);
+		o->by_answer = 1;
+		o->in_slot = opener->in_slot;
 	} else {
 		o->key = *key;
 		mac_copy(o->dmac, p->dmac);
 		mac_copy(o->smac, p->smac);
+		o->in_slot = p->leg_slot;
 	}
-	o->in_slot = opener->in_slot;
 	o->from_uplink = o->key.scope & GL_SCOPE_UPLINK ? 1 : 0;
 	o->bridged = o->from_uplink && !(opener->flags & GL_FLOW_F_ROUTED);
 	o->vlan = opener->vlan;

@@ -72,9 +72,8 @@ static __always_inline enum step stage_broadcast(struct pkt *p, const struct gl_
 }
 
 /* The public address that the packet is for, and through it the tenant. STEP_PASS: the host's own. */
-static __always_inline enum step stage_public(struct pkt *p, __u16 uplink)
+static __always_inline enum step stage_public(struct pkt *p, const struct gl_addr4_val *addr, __u16 uplink)
 {
-	struct gl_addr4_val *addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, uplink);
 	struct gl_addr4_val *block;
 
 	if (!addr)
@@ -109,9 +108,10 @@ static __always_inline enum step stage_public(struct pkt *p, __u16 uplink)
 }
 
 /* A leg by one of our public addresses: from the uplink, or the second of a hairpin. */
-static __always_inline enum step leg_public(struct pkt *p, __u16 uplink, __u32 uplink_slot, struct gl_flow4_val **flow)
+static __always_inline enum step leg_public(struct pkt *p, const struct gl_addr4_val *addr, __u16 uplink,
+					    __u32 uplink_slot, struct gl_flow4_val **flow)
 {
-	STAGE(stage_public(p, uplink));
+	STAGE(stage_public(p, addr, uplink));
 	p->scope = GL_SCOPE_UPLINK | uplink;
 	p->leg_slot = uplink_slot;
 	p->from_uplink = 1;
@@ -161,7 +161,8 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 	p->sport_be = flow->new_sport_be;
 	p->dport_be = flow->new_dport_be;
 	p->hairpin = 1;
-	step = leg_public(p, in->uplink, in->uplink_slot, &way->flow);
+	step = leg_public(p, public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink), in->uplink, in->uplink_slot,
+			  &way->flow);
 	flow = way->flow;
 	if (step == STEP_PASS)
 		return drop(p, GL_DROP_HOST_ADDRESS);
@@ -224,6 +225,7 @@ static __always_inline enum step host_or(const struct pkt *p, const struct gl_po
 
 static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct way *way)
 {
+	const struct gl_addr4_val *addr;
 	const struct gl_port_val *in;
 	enum step step;
 
@@ -245,7 +247,8 @@ static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct 
 	step = parse_ipv4(ctx, p, false);
 	if (step)
 		return host_or(p, in, step);
-	if (!public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink))
+	addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink);
+	if (!addr)
 		return STEP_PASS;
 	p->scope = GL_SCOPE_UPLINK | in->uplink;
 	if (p->frag && stage_fragment(p))
@@ -255,7 +258,7 @@ static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct 
 		p->dst_be = p->orig_dst_be;
 		return host_or(p, in, STEP_DROP);
 	}
-	step = leg_public(p, in->uplink, p->in_slot, &way->flow);
+	step = leg_public(p, addr, in->uplink, p->in_slot, &way->flow);
 	/* The host's own connections get errors too, also at ports of ours. */
 	return step == STEP_DROP && p->reason == GL_DROP_ICMP_ERROR ? host_or(p, in, step) : step;
 }
