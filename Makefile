@@ -122,7 +122,16 @@ $(BUILD)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(BUILD)/san/libpure.
 	$(call say,UNIT,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -O2,$(ALL_CFLAGS)) $(SAN) -o $@ $< $(BUILD)/san/libpure.a -lcmocka $(LDLIBS)
 
-$(BUILD)/prog_test: $(PROG_SRC) $(wildcard tests/prog/*.h) $(LIB) $(SKEL)
+# The programs once more, counting their own lookups.
+$(BUILD)/count/%.o: bpf/%.bpf.c $(BPF_HDR) $(wildcard tests/prog/lookups*.h)
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -include tests/prog/lookups.bpf.h -DGL_HOOK_$(if $(filter xdp,$*),XDP,TC) -c $< -o $@
+
+$(BUILD)/count.skel.h: $(BUILD)/count/xdp.o $(BUILD)/count/tc.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen object $(BUILD)/count.bpf.o $^ && $(BPFTOOL) gen skeleton $(BUILD)/count.bpf.o name count_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/prog_test: $(PROG_SRC) $(wildcard tests/prog/*.h) $(LIB) $(SKEL) $(BUILD)/count.skel.h
 	$(call say,PROG,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(PROG_SRC) $(LIB) -lcmocka $(LDLIBS)
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* All tests of the programs, in order, and the last line. Needs root; makes namespaces of its own.
+ * Neighbours: prog.h (what there is). */
+#include <stdio.h>
+#include <string.h>
+
+#include "prog.h"
+
+/* Reasons that no packet can provoke, and why. */
+static const struct {
+	enum gl_drop reason;
+	const char *why;
+} unprovoked[] = {
+	{ GL_DROP_REWRITE_FAILED, "the kernel refuses to write to a packet for want of memory alone" },
+};
+
+static void test_reasons(void)
+{
+	for (int reason = 1; reason < GL_DROP_COUNT; reason++) {
+		const char *why = NULL;
+
+		for (size_t i = 0; i < sizeof(unprovoked) / sizeof(*unprovoked); i++)
+			if ((int)unprovoked[i].reason == reason)
+				why = unprovoked[i].why;
+		if (!provoked[reason] && !why)
+			complain("no row provokes %s", gl_drop_name(reason));
+		if (provoked[reason] && why)
+			complain("%s can be provoked after all (%s)", gl_drop_name(reason), why);
+	}
+	result(true, "every reason of maps/drops.def is provoked");
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (world_open()) {
+		result(false, "the world of the tests");
+	} else {
+		test_registry();
+		rows_guest();
+		rows_refused();
+		rows_public();
+		rows_bridge();
+		rows_errors();
+		test_states();
+		test_limits();
+		test_changes();
+		test_reasons();
+		test_sweeper();
+		test_lookups();
+		test_isolation();
+	}
+	world_close();
+	printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Runs the rows of a table, first by XDP with TC behind it, then by TC alone, and holds all that happened against what
+ * the row says: verdict, bytes, copies, drop counters, traffic counters. Neighbours: prog.h. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "prog.h"
+
+bool provoked[GL_DROP_COUNT];
+unsigned passed, failed, skipped;
+
+static char complaints[2048];
+
+/* What is wrong with the row at hand; its result() prints it. */
+void complain(const char *fmt, ...)
+{
+	size_t len = strlen(complaints);
+	va_list ap;
+
+	va_start(ap, fmt);
+	len += snprintf(complaints + len, sizeof(complaints) - len, "    ");
+	if (len < sizeof(complaints))
+		len += vsnprintf(complaints + len, sizeof(complaints) - len, fmt, ap);
+	if (len < sizeof(complaints))
+		snprintf(complaints + len, sizeof(complaints) - len, "\n");
+	va_end(ap);
+}
+
+void result(bool good, const char *fmt, ...)
+{
+	va_list ap;
+
+	good = good && !*complaints;
+	*(good ? &passed : &failed) += 1;
+	printf("%s ", good ? "ok  " : "FAIL");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n%s", complaints);
+	*complaints = 0;
+}
+
+int prog_of(const struct dev *dev, enum hook hook)
+{
+	bool uplink = !strcmp(dev->name, "wan") || !strcmp(dev->name, "lan");
+
+	if (hook == HOOK_XDP)
+		return world.obj.prog[uplink ? GL_PROG_FROM_UPLINK_XDP : GL_PROG_FROM_GUEST_XDP];
+	return world.obj.prog[uplink ? GL_PROG_FROM_UPLINK_TC : GL_PROG_FROM_GUEST_TC];
+}
+
+int prog_run(int fd, enum hook hook, const struct dev *dev, const uint8_t *in, size_t len, const struct row *row,
+	     struct run *ret)
+{
+	struct xdp_md xdp = { .data_end = len, .ingress_ifindex = dev->ifindex };
+	struct __sk_buff skb = { .ifindex = dev->ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = len, .data_out = ret->out,
+		    .data_size_out = sizeof(ret->out), .repeat = 1);
+
+	if (hook == HOOK_XDP) {
+		opts.ctx_in = &xdp;
+		opts.ctx_size_in = sizeof(xdp);
+	} else {
+		skb.gso_size = row ? row->gso : 0;
+		skb.gso_segs = skb.gso_size ? 2 : 0;
+		skb.mark = row ? row->mark : 0;
+		opts.ctx_in = &skb;
+		opts.ctx_size_in = sizeof(skb);
+	}
+	if (bpf_prog_test_run_opts(fd, &opts))
+		return -errno;
+	ret->verdict = (int)opts.retval;
+	ret->out_len = opts.data_size_out;
+	return 0;
+}
+
+enum verdict packet(const char *on, enum hook hook, const struct frame *f, struct run *ret)
+{
+	const struct dev *dev = dev_by_name(on);
+	uint8_t in[FRAME_MAX];
+	size_t len = frame_build(f, in);
+	int err = prog_run(prog_of(dev, hook), hook, dev, in, len, NULL, ret);
+
+	if (!err && hook == HOOK_XDP && ret->verdict == XDP_PASS) {
+		hook = HOOK_TC;
+		err = prog_run(prog_of(dev, hook), hook, dev, in, len, NULL, ret);
+	}
+	if (err)
+		complain("cannot be run: %s", strerror(-err));
+	if (hook == HOOK_XDP)
+		return ret->verdict == XDP_REDIRECT ? SEND : ret->verdict == XDP_TX ? BACK : DROP;
+	return ret->verdict == TC_ACT_REDIRECT ? SEND : ret->verdict == TC_ACT_SHOT ? DROP : PASS;
+}
+
+uint64_t drops(const char *on, enum gl_drop reason)
+{
+	const struct gl_drops_key key = { .slot = dev_by_name(on)->slot, .reason = reason };
+	int cpus = libbpf_num_possible_cpus();
+	struct gl_count_val *vals = calloc(cpus, sizeof(*vals));
+	uint64_t sum = 0;
+
+	if (!bpf_map_lookup_elem(world.obj.map[GL_MAP_DROPS], &key, vals))
+		for (int i = 0; i < cpus; i++)
+			sum += vals[i].packets;
+	free(vals);
+	return sum;
+}
+
+static const char *verdict_name(enum hook hook, int verdict, char *buf, size_t size)
+{
+	static const char *const xdp[] = { "XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT" };
+
+	if (hook == HOOK_XDP && verdict >= 0 && verdict < 5)
+		return xdp[verdict];
+	if (hook == HOOK_TC && (verdict == TC_ACT_SHOT || verdict == TC_ACT_REDIRECT || verdict == TC_ACT_UNSPEC))
+		return verdict == TC_ACT_SHOT	  ? "TC_ACT_SHOT"
+		       : verdict == TC_ACT_UNSPEC ? "TC_ACT_UNSPEC"
+						  : "TC_ACT_REDIRECT";
+	snprintf(buf, size, "%d", verdict);
+	return buf;
+}
+
+static int wanted_verdict(enum hook hook, const struct row *row)
+{
+	if (hook == HOOK_XDP)
+		return row->verdict == DROP   ? XDP_DROP
+		       : row->verdict == PASS ? XDP_PASS
+		       : row->verdict == SEND ? XDP_REDIRECT
+					      : XDP_TX;
+	return row->verdict == DROP ? TC_ACT_SHOT : row->verdict == PASS ? TC_ACT_UNSPEC : TC_ACT_REDIRECT;
+}
+
+static void check_drops(const struct row *row, const struct dev *dev)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct gl_count_val *vals = calloc(cpus, sizeof(*vals));
+	struct gl_drops_key key, *at = NULL;
+	uint64_t found = 0;
+
+	while (!bpf_map_get_next_key(world.obj.map[GL_MAP_DROPS], at, &key)) {
+		uint64_t sum = 0;
+
+		at = &key;
+		bpf_map_lookup_elem(world.obj.map[GL_MAP_DROPS], &key, vals);
+		for (int i = 0; i < cpus; i++)
+			sum += vals[i].packets;
+		if (row->drop && key.reason == row->drop && key.slot == dev->slot)
+			found += sum;
+		else
+			complain("counted as dropped: %s, %llu times, slot %u", gl_drop_name(key.reason),
+				 (unsigned long long)sum, key.slot);
+	}
+	if (row->drop && found != 1)
+		complain("%s counted %llu times on %s, not once", gl_drop_name(row->drop), (unsigned long long)found,
+			 dev->name);
+	else if (row->drop)
+		provoked[row->drop] = true;
+	free(vals);
+}
+
+static bool is_in(const char *names, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *s = names; s && (s = strstr(s, name)); s++)
+		if ((s == names || s[-1] == ' ') && (!s[len] || s[len] == ' '))
+			return true;
+	return false;
+}
+
+static void check_traffic(const struct row *row, const struct dev *on)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct gl_traffic_val *vals = calloc(cpus, sizeof(*vals));
+	/* What the host gets without a copy is not ours to count. */
+	bool taken = row->drop == GL_DROP_NONE && (row->verdict != PASS || row->copies) && row->program == FROM;
+
+	for (size_t i = 0; i < world.dev_count; i++) {
+		const struct dev *dev = &world.devs[i];
+		uint64_t from = 0, to = 0, want_from = dev == on && taken, want_to = 0;
+
+		if (dev->slot == GL_NO_SLOT)
+			continue;
+		bpf_map_lookup_elem(world.obj.map[GL_MAP_TRAFFIC], &dev->slot, vals);
+		for (int c = 0; c < cpus; c++) {
+			from += vals[c].from_guest.packets;
+			to += vals[c].to_guest.packets;
+		}
+		want_to += row->verdict == SEND && !strcmp(row->to, dev->name);
+		want_to += row->verdict == BACK && dev == on && !row->drop;
+		want_to += is_in(row->copies, dev->name);
+		if (from != want_from || to != want_to)
+			complain("%s: counted %llu from it and %llu to it, not %llu and %llu", dev->name,
+				 (unsigned long long)from, (unsigned long long)to, (unsigned long long)want_from,
+				 (unsigned long long)want_to);
+	}
+	free(vals);
+}
+
+static void check_copies(const struct row *row, const uint8_t *in, size_t len)
+{
+	uint8_t frame[FRAME_MAX], plain[FRAME_MAX];
+
+	/* A copy from a tagged segment has lost its tag. */
+	memcpy(plain, in, len);
+	if (row->in.vlan) {
+		memmove(plain + 12, in + 16, len - 16);
+		len -= 4;
+	}
+	for (size_t i = 0; i < world.dev_count; i++) {
+		const struct dev *dev = &world.devs[i];
+		unsigned n = 0;
+		ssize_t got;
+
+		while ((got = read(dev->tap, frame, sizeof(frame))) > 0) {
+			n++;
+			if ((size_t)got != len || memcmp(frame, plain, len)) {
+				complain("%s got another frame than was sent", dev->name);
+				hex("copy", frame, got);
+			}
+		}
+		if (n != is_in(row->copies, dev->name))
+			complain("%s got %u copies", dev->name, n);
+	}
+}
+
+/* The source port that a pool gave is taken as it is, and its checksum proved instead. */
+static void accept_port(const uint8_t *out, uint8_t *want, size_t len)
+{
+	uint8_t *l4 = want + 14 + (want[14] & 0xf) * 4;
+	size_t l4_len = want + len - l4, field = want[23] == 6 ? 16 : want[23] == 17 ? 6 : 2;
+	uint16_t sum;
+
+	memcpy(l4 + (want[23] == 1 ? 4 : 0), out + (l4 - want) + (want[23] == 1 ? 4 : 0), 2);
+	l4[field] = l4[field + 1] = 0;
+	sum = ~sum16(l4, l4_len, want[23] == 1 ? 0 : sum16(want + 26, 8, want[23] + l4_len));
+	l4[field] = sum >> 8;
+	l4[field + 1] = sum;
+}
+
+static void check_bytes(const struct row *row, const uint8_t *in, size_t in_len, const struct run *run)
+{
+	uint8_t want[FRAME_MAX];
+	size_t len = in_len;
+
+	if (row->verdict == DROP)
+		return;
+	memcpy(want, in, in_len);
+	if (row->out.smac)
+		len = frame_build(&row->out, want);
+	if (row->free_port && run->out_len == len)
+		accept_port(run->out, want, len);
+	if (run->out_len == len && !memcmp(run->out, want, len))
+		return;
+	complain("the packet that comes out is another one");
+	hex("in", in, in_len);
+	hex("out", run->out, run->out_len);
+	hex("wanted", want, len);
+}
+
+static void row_run(const char *table, const struct row *row, enum hook first)
+{
+	const struct dev *dev = dev_by_name(row->on);
+	uint8_t in[FRAME_MAX];
+	size_t len;
+	struct run run = { 0 };
+	enum hook hook = first;
+	char buf[2][32];
+	int err, want, fd;
+
+	if (row->before)
+		row->before();
+	len = frame_build(&row->in, in);
+	counts_clear();
+	fd = row->program == TO_GUEST ? world.obj.prog[GL_PROG_TO_GUEST_TC] : prog_of(dev, hook);
+	err = prog_run(fd, hook, dev, in, len, row, &run);
+	if (!err && hook == HOOK_XDP && (row->slow || (row->verdict == PASS && run.verdict == XDP_PASS))) {
+		if (run.verdict != XDP_PASS)
+			complain("XDP says %s instead of leaving it to TC",
+				 verdict_name(hook, run.verdict, buf[0], sizeof(buf[0])));
+		if (run.out_len != len || memcmp(run.out, in, len))
+			complain("XDP has changed what it leaves to TC");
+		hook = HOOK_TC;
+		err = prog_run(prog_of(dev, hook), hook, dev, in, len, row, &run);
+	}
+	if (err) {
+		complain("cannot be run: %s", strerror(-err));
+	} else {
+		want = wanted_verdict(hook, row);
+		if (run.verdict != want) {
+			complain("%s instead of %s", verdict_name(hook, run.verdict, buf[0], sizeof(buf[0])),
+				 verdict_name(hook, want, buf[1], sizeof(buf[1])));
+			hex("in", in, len);
+		} else {
+			check_bytes(row, in, len, &run);
+		}
+		check_drops(row, dev);
+		check_traffic(row, dev);
+		check_copies(row, in, len);
+	}
+	if (row->after && !row->after())
+		complain("the state afterwards is another one");
+	result(true, "%s %s: %s", first == HOOK_XDP ? "xdp" : "tc ", table, row->name);
+}
+
+void rows_run(const char *table, const struct row *rows, size_t count)
+{
+	for (int hook = HOOK_XDP; hook <= HOOK_TC; hook++) {
+		flows_clear();
+		for (size_t i = 0; i < count; i++)
+			if (!rows[i].only || rows[i].only == hook)
+				row_run(table, &rows[i], hook);
+	}
+}

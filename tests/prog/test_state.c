@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What flows remember: TCP's states, shares that are used up, changes of the definition under way, expiry.
+ * Neighbours: prog.h, definition.c. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loader/flowtable.h"
+#include "prog.h"
+
+#define GW "gw:acme/front"
+#define GWB "gw:acme/back"
+#define GWN "gw:narrow/net"
+#define OUT "198.18.0.1"
+#define NARROW "203.0.113.13"
+
+/* ---- states ----------------------------------------------------------------------------------------------- */
+
+static bool tcp_is(enum gl_flow_state state)
+{
+	struct flow ask, answer;
+
+	if (!flow_find("acme", 6, "n1", 1000, "n2", 80, &ask) || !flow_find("acme", 6, "n2", 80, "n1", 1000, &answer))
+		return false;
+	return ask.val.state == state && answer.val.state == state && !(ask.val.flags & GL_FLOW_F_REPLY) &&
+	       answer.val.flags & GL_FLOW_F_REPLY;
+}
+
+static bool tcp_is_new(void)
+{
+	return tcp_is(GL_FLOW_NEW);
+}
+
+static bool tcp_is_assured(void)
+{
+	return tcp_is(GL_FLOW_ASSURED);
+}
+
+static bool tcp_is_closing(void)
+{
+	return tcp_is(GL_FLOW_CLOSING);
+}
+
+static bool counted(void)
+{
+	struct flow ask, answer;
+
+	return flow_find("acme", 6, "n1", 1000, "n2", 80, &ask) &&
+	       flow_find("acme", 6, "n2", 80, "n1", 1000, &answer) && ask.val.packets == 4 &&
+	       ask.val.bytes == 4 * 40 + 7 && answer.val.packets == 1 && answer.val.bytes == 40 &&
+	       ask.val.tcp_flags == (SYN | ACK | FIN);
+}
+
+static bool udp_is(enum gl_flow_state state)
+{
+	struct flow ask;
+
+	return flow_find("acme", 17, "n1", 1000, "n2", 80, &ask) && ask.val.state == state;
+}
+
+static bool udp_is_new(void)
+{
+	return udp_is(GL_FLOW_NEW);
+}
+
+static bool udp_is_assured(void)
+{
+	return udp_is(GL_FLOW_ASSURED);
+}
+
+static bool error_changes_nothing(void)
+{
+	struct flow ask;
+
+	return flow_find("acme", 17, "n1", 1000, "n2", 80, &ask) && ask.val.packets == 1;
+}
+
+#define N1_N2(...) .on = "n1", .verdict = SEND, .to = "n2", .in = { ETH("n2", "n1"), __VA_ARGS__ }
+#define N2_N1(...) .on = "n2", .verdict = SEND, .to = "n1", .in = { ETH("n1", "n2"), __VA_ARGS__ }
+static const struct row states[] = {
+	{ .name = "SYN", .after = tcp_is_new, N1_N2(TCP("n1", 1000, "n2", 80, SYN)) },
+	{ .name = "SYN again", .after = tcp_is_new, N1_N2(TCP("n1", 1000, "n2", 80, SYN)) },
+	{ .name = "SYN and ACK", .after = tcp_is_assured, N2_N1(TCP("n2", 80, "n1", 1000, SYN | ACK)) },
+	{ .name = "data", .after = tcp_is_assured, N1_N2(TCP("n1", 1000, "n2", 80, ACK), .len = 7) },
+	{ .name = "FIN", .after = tcp_is_closing, N1_N2(TCP("n1", 1000, "n2", 80, FIN | ACK)) },
+	{ .name = "what was counted",
+	  .after = counted,
+	  .on = "n1",
+	  .drop = GL_DROP_SPOOF_MAC,
+	  .in = { ETH("n2", "n3"), UDP("n1", 1, "n2", 1) } },
+	{ .name = "the last ACK", .after = tcp_is_closing, N2_N1(TCP("n2", 80, "n1", 1000, FIN | ACK)) },
+	{ .name = "the same ports anew", .after = tcp_is_new, N1_N2(TCP("n1", 1000, "n2", 80, SYN)) },
+	{ .name = "and answered", .after = tcp_is_assured, N2_N1(TCP("n2", 80, "n1", 1000, SYN | ACK)) },
+	{ .name = "RST of the answerer", .after = tcp_is_closing, N2_N1(TCP("n2", 80, "n1", 1000, RST | ACK)) },
+	{ .name = "UDP", .after = udp_is_new, N1_N2(UDP("n1", 1000, "n2", 80)) },
+	{ .name = "an error about it",
+	  .after = error_changes_nothing,
+	  N2_N1(IPV4("n2", "n1", 1), .type = 3, .code = 3, .quote_len = 8,
+		.quote = &(const struct frame){ UDP("n1", 1000, "n2", 80) }) },
+	{ .name = "UDP's answer", .after = udp_is_assured, N2_N1(UDP("n2", 80, "n1", 1000)) },
+};
+
+void test_states(void)
+{
+	ROWS(states);
+}
+
+/* ---- shares ----------------------------------------------------------------------------------------------- */
+
+static uint16_t port_out(const struct run *run)
+{
+	return run->out[34] << 8 | run->out[35];
+}
+
+static void ports_run_out(enum hook hook)
+{
+	struct frame f = { ETH(GWN, "p1"), UDP("p1", 0, OUT, 53), .len = 3 };
+	bool used[64] = { false };
+	struct run run;
+
+	flows_clear();
+	for (int i = 0; i < 64; i++) {
+		f.sport = 1000 + i;
+		if (packet("p1", hook, &f, &run) != SEND)
+			complain("flow %d did not get a port", i + 1);
+		else if (port_out(&run) < 50048 || port_out(&run) > 50111 || used[port_out(&run) - 50048])
+			complain("flow %d got port %u", i + 1, port_out(&run));
+		else
+			used[port_out(&run) - 50048] = true;
+	}
+	f.sport = 2000;
+	if (packet("p1", hook, &f, &run) != DROP || drops("p1", GL_DROP_NAT_EXHAUSTED) != 1)
+		complain("flow 65 was not refused");
+	if (flow_count("narrow") != 128)
+		complain("%zu entries for 64 flows", flow_count("narrow"));
+	f.sport = 1063;
+	if (packet("p1", hook, &f, &run) != SEND)
+		complain("an established flow was refused");
+	f.sport = 2000;
+	f.dst = "198.18.0.2";
+	if (packet("p1", hook, &f, &run) != SEND)
+		complain("a flow to another destination was refused");
+	result(true, "%s 64 ports are good for 64 flows to one destination", hook == HOOK_XDP ? "xdp" : "tc ");
+}
+
+static void table_is_full(enum hook hook)
+{
+	struct frame f = { ETH("t2", "t1"), UDP("t1", 0, "t2", 53), .len = 3 };
+	struct frame other = { ETH("n2", "n1"), UDP("n1", 1, "n2", 2) };
+	struct run run;
+
+	flows_clear();
+	for (int i = 0; i < 2; i++) {
+		f.sport = 1000 + i;
+		if (packet("t1", hook, &f, &run) != SEND)
+			complain("flow %d of 2 was refused", i + 1);
+	}
+	f.sport = 1002;
+	if (packet("t1", hook, &f, &run) != DROP || drops("t1", GL_DROP_FLOW_TABLE_FULL) != 1)
+		complain("flow 3 of 2 was not refused");
+	else
+		provoked[GL_DROP_FLOW_TABLE_FULL] = true;
+	f = (struct frame){ ETH("gw:tiny/net", "t1"), UDP("t1", 1002, OUT, 53) };
+	if (packet("t1", hook, &f, &run) != DROP || drops("t1", GL_DROP_FLOW_TABLE_FULL) != 2)
+		complain("a translated flow 3 of 2 was not refused");
+	if (flow_count("tiny") != 4)
+		complain("%zu entries for 2 flows", flow_count("tiny"));
+	f = (struct frame){ ETH("t2", "t1"), UDP("t1", 1000, "t2", 53) };
+	if (packet("t1", hook, &f, &run) != SEND)
+		complain("an established flow was refused");
+	f = (struct frame){ ETH("t1", "t2"), UDP("t2", 53, "t1", 1001) };
+	if (packet("t2", hook, &f, &run) != SEND)
+		complain("an answer was refused");
+	if (packet("n1", hook, &other, &run) != SEND)
+		complain("another tenant's flow was refused");
+	result(true, "%s a full table refuses new flows of that tenant alone", hook == HOOK_XDP ? "xdp" : "tc ");
+}
+
+/* A share with room for one entry more: nothing half is left behind. */
+static void table_is_nearly_full(enum hook hook)
+{
+	struct frame f = { ETH("t2", "t1"), UDP("t1", 1000, "t2", 53) };
+	struct flow lone = { .key = { .src_be = 1, .proto = 17 } };
+	struct run run;
+
+	flows_clear();
+	packet("t1", hook, &f, &run);
+	flow_put("tiny", &lone);
+	f.sport = 1001;
+	if (packet("t1", hook, &f, &run) != DROP || flow_count("tiny") != 3)
+		complain("%zu entries, not 3", flow_count("tiny"));
+	f = (struct frame){ ETH("gw:tiny/net", "t1"), UDP("t1", 1002, OUT, 53) };
+	if (packet("t1", hook, &f, &run) != DROP || flow_count("tiny") != 3)
+		complain("%zu entries after a translated flow, not 3", flow_count("tiny"));
+	result(true, "%s no half of a flow is left where the other half finds no room",
+	       hook == HOOK_XDP ? "xdp" : "tc ");
+}
+
+void test_limits(void)
+{
+	for (int hook = HOOK_XDP; hook <= HOOK_TC; hook++) {
+		ports_run_out(hook);
+		table_is_full(hook);
+		table_is_nearly_full(hook);
+	}
+}
+
+/* ---- changes ---------------------------------------------------------------------------------------------- */
+
+/* The definition with one text in place of another. */
+static void apply_with(const char *from, const char *to)
+{
+	const char *at = strstr(definition, from);
+	size_t room = strlen(definition) + strlen(to) + 1;
+	char *text = malloc(room);
+
+	if (!at || !text) {
+		complain("the definition has no %s", from);
+	} else {
+		snprintf(text, room, "%.*s%s%s", (int)(at - definition), definition, to, at + strlen(from));
+		if (world_apply(text))
+			complain("a changed definition could not be applied");
+	}
+	free(text);
+}
+
+static void back(void)
+{
+	if (world_apply(definition))
+		complain("the definition could not be applied again");
+}
+
+static void expect(enum verdict verdict, const char *on, enum hook hook, struct frame f, const char *what)
+{
+	struct run run;
+	enum verdict got = packet(on, hook, &f, &run);
+
+	if (got != verdict)
+		complain("%s: %s", what, got == SEND ? "was sent" : got == DROP ? "was dropped" : "was neither");
+}
+
+static void a_rule_is_taken_away(enum hook hook, bool answer)
+{
+	const struct frame ask = { ETH(GW, "n1"), TCP("n1", 1000, "nb", 80, SYN) };
+	const struct frame reply = { ETH(GWB, "nb"), TCP("nb", 80, "n1", 1000, SYN | ACK) };
+
+	flows_clear();
+	expect(SEND, "n1", hook, ask, "the first packet");
+	expect(SEND, "nb", hook, reply, "its answer");
+	expect(SEND, "n2", hook, (struct frame){ ETH("n1", "n2"), UDP("n2", 1, "n1", 1) }, "another flow");
+	apply_with("subnets: [10.0.1.0/24], open_to: tenant", "subnets: [10.0.1.0/24], open_to: network");
+	if (answer)
+		expect(DROP, "nb", hook, reply, "an answer afterwards");
+	else
+		expect(DROP, "n1", hook, ask, "a packet afterwards");
+	if (flow_count("acme") != 2)
+		complain("%zu entries are left, not 2", flow_count("acme"));
+	expect(SEND, "n2", hook, (struct frame){ ETH("n1", "n2"), UDP("n2", 1, "n1", 1) }, "the other flow");
+	back();
+	result(true, "%s a rule taken away cuts its flows with the next %s", hook == HOOK_XDP ? "xdp" : "tc ",
+	       answer ? "answer" : "packet");
+}
+
+static void a_mapping_stays(enum hook hook)
+{
+	struct frame ask = { ETH(GWN, "p1"), UDP("p1", 1000, OUT, 53), .len = 3 };
+	struct frame answer = { ETH("wan", "hop"), UDP(OUT, 53, NARROW, 0), .len = 3 };
+	struct flow was, now;
+	struct run run;
+
+	flows_clear();
+	packet("p1", hook, &ask, &run);
+	answer.dport = port_out(&run);
+	expect(SEND, "wan", hook, answer, "the answer");
+	if (!flow_find("narrow", 17, "p1", 1000, OUT, 53, &was))
+		complain("there is no flow");
+	back();
+	expect(SEND, "p1", hook, ask, "a packet after the same definition");
+	if (!flow_find("narrow", 17, "p1", 1000, OUT, 53, &now) || now.val.gen != was.val.gen)
+		complain("the same definition has another generation");
+	for (int reply = 0; reply < 2; reply++) {
+		/* another guest of the tenant moves */
+		apply_with("tap: p2, mac: '52:54:00:00:00:02', network: net, addresses: [10.0.0.12]",
+			   reply ? "tap: p2, mac: '52:54:00:00:00:02', network: net, addresses: [10.0.0.13]"
+				 : "tap: p2, mac: '52:54:00:00:00:02', network: net, addresses: [10.0.0.14]");
+		if (reply) {
+			expect(SEND, "wan", hook, answer, "the answer after a change");
+		} else if (packet("p1", hook, &ask, &run) != SEND || port_out(&run) != answer.dport) {
+			complain("port %u became %u", answer.dport, port_out(&run));
+		}
+		if (!flow_find("narrow", 17, "p1", 1000, OUT, 53, &now) || now.val.created != was.val.created ||
+		    now.val.packets < 2 || now.val.gen == was.val.gen || now.val.state != GL_FLOW_ASSURED)
+			complain("the flow does not go on");
+		back();
+	}
+	if (flow_count("narrow") != 2)
+		complain("%zu entries for one flow", flow_count("narrow"));
+	result(true, "%s a change elsewhere leaves a mapping as it is", hook == HOOK_XDP ? "xdp" : "tc ");
+}
+
+static void a_pool_moves(enum hook hook)
+{
+	struct frame ask = { ETH(GWN, "p1"), UDP("p1", 1000, OUT, 53), .len = 3 };
+	struct frame answer = { ETH("wan", "hop"), UDP(OUT, 53, NARROW, 0), .len = 3 };
+	struct run run;
+
+	flows_clear();
+	packet("p1", hook, &ask, &run);
+	answer.dport = port_out(&run);
+	apply_with("addresses: [203.0.113.13], ports: 50048-50111", "addresses: [203.0.113.13], ports: 60032-60095");
+	expect(DROP, "wan", hook, answer, "an answer to the old port");
+	if (packet("p1", hook, &ask, &run) != SEND || port_out(&run) < 60032 || port_out(&run) > 60095)
+		complain("the next packet has port %u", port_out(&run));
+	answer.dport = port_out(&run);
+	expect(SEND, "wan", hook, answer, "an answer to the new port");
+	if (flow_count("narrow") != 2)
+		complain("%zu entries for one flow", flow_count("narrow"));
+	back();
+	result(true, "%s a pool that moves takes its mappings with it", hook == HOOK_XDP ? "xdp" : "tc ");
+}
+
+static void a_forward_goes(enum hook hook, bool answer)
+{
+	const struct frame ask = { ETH("wan", "hop"), TCP(OUT, 5000, "203.0.113.10", 8080, SYN) };
+	const struct frame reply = { ETH(GW, "n1"), TCP("n1", 80, OUT, 5000, SYN | ACK) };
+
+	flows_clear();
+	expect(SEND, "wan", hook, ask, "the first packet");
+	expect(SEND, "n1", hook, reply, "its answer");
+	apply_with("address: 203.0.113.10, port: 8080", "address: 203.0.113.10, port: 8088");
+	if (!answer)
+		expect(DROP, "wan", hook, ask, "a packet afterwards");
+	expect(DROP, "n1", hook, reply, "an answer afterwards");
+	if (flow_count("acme"))
+		complain("%zu entries are left", flow_count("acme"));
+	back();
+	result(true, "%s a forwarded port taken away cuts its flows with the next %s", hook == HOOK_XDP ? "xdp" : "tc ",
+	       answer ? "answer" : "packet");
+}
+
+static void an_address_goes(enum hook hook)
+{
+	const struct frame ask = { ETH("wan", "hop"), UDP(OUT, 5000, "203.0.113.20", 99) };
+	const struct frame reply = { ETH(GW, "n3"), UDP("n3", 99, OUT, 5000) };
+	struct run run;
+
+	flows_clear();
+	expect(SEND, "wan", hook, ask, "the first packet");
+	apply_with(", floating_ips: [203.0.113.20]", "");
+	/* nobody's address now: the host's matter */
+	expect(PASS, "wan", hook, ask, "a packet afterwards");
+	if (packet("n3", hook, &reply, &run) == SEND && port_out(&run) == 99)
+		complain("an answer leaves by the address that was taken away");
+	back();
+	result(true, "%s a floating address taken away is nobody's", hook == HOOK_XDP ? "xdp" : "tc ");
+}
+
+/* The opener's slot has been given to an interface of another tenant, at the same address. */
+static void a_slot_is_given_away(enum hook hook)
+{
+	const struct frame ask = { ETH(GW, "n1"), TCP("n1", 1000, "nb", 80, SYN) };
+	const struct frame reply = { ETH(GWB, "nb"), TCP("nb", 80, "n1", 1000, SYN | ACK) };
+	struct gl_port_val was = port_read("n1"), now = port_read("g1");
+	struct flow flow;
+
+	flows_clear();
+	expect(SEND, "n1", hook, ask, "the first packet");
+	expect(SEND, "nb", hook, reply, "its answer");
+	for (int i = 0; i < 2; i++) {
+		if (i ? !flow_find("acme", 6, "nb", 80, "n1", 1000, &flow)
+		      : !flow_find("acme", 6, "n1", 1000, "nb", 80, &flow))
+			complain("there is no flow");
+		flow.val.gen++;
+		flow_put("acme", &flow);
+	}
+	now.ifindex = was.ifindex;
+	port_write("n1", &now);
+	expect(DROP, "nb", hook, reply, "an answer afterwards");
+	if (flow_count("acme"))
+		complain("%zu entries are left", flow_count("acme"));
+	port_write("n1", &was);
+	result(true, "%s a slot given to another tenant gets no answers of the last one",
+	       hook == HOOK_XDP ? "xdp" : "tc ");
+}
+
+void test_changes(void)
+{
+	for (int hook = HOOK_XDP; hook <= HOOK_TC; hook++) {
+		a_rule_is_taken_away(hook, false);
+		a_rule_is_taken_away(hook, true);
+		a_mapping_stays(hook);
+		a_pool_moves(hook);
+		a_forward_goes(hook, false);
+		a_forward_goes(hook, true);
+		an_address_goes(hook);
+		a_slot_is_given_away(hook);
+	}
+}
+
+/* ---- expiry ----------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	uint8_t proto, state;
+	uint32_t idle, answer_idle;
+	bool stays;
+} ages[] = {
+	{ "UDP, new, idle for 58 seconds at most", 17, GL_FLOW_NEW, GL_TIMEOUT_UDP_NEW - 20, 1000, true },
+	{ "UDP, new, idle for too long", 17, GL_FLOW_NEW, GL_TIMEOUT_UDP_NEW + 1, 1000, false },
+	{ "UDP, answered", 17, GL_FLOW_ASSURED, GL_TIMEOUT_UDP_NEW + 1, 1000, true },
+	{ "UDP, answered, idle for too long", 17, GL_FLOW_ASSURED, GL_TIMEOUT_UDP_ASSURED + 1, 1000, false },
+	{ "UDP, kept by its answers", 17, GL_FLOW_ASSURED, 100000, 5, true },
+	{ "TCP, new", 6, GL_FLOW_NEW, GL_TIMEOUT_TCP_NEW + 1, 100000, false },
+	{ "TCP, established", 6, GL_FLOW_ASSURED, GL_TIMEOUT_TCP_ESTABLISHED - 60, 100000, true },
+	{ "TCP, established, idle for too long", 6, GL_FLOW_ASSURED, GL_TIMEOUT_TCP_ESTABLISHED + 1, 100000, false },
+	{ "TCP, closing", 6, GL_FLOW_CLOSING, GL_TIMEOUT_TCP_CLOSING + 1, 100000, false },
+	{ "ICMP", 1, GL_FLOW_ASSURED, GL_TIMEOUT_ICMP + 1, 100000, false },
+	{ "GRE", 47, GL_FLOW_NEW, GL_TIMEOUT_OTHER - 60, 100000, true },
+	{ "GRE, idle for too long", 47, GL_FLOW_NEW, GL_TIMEOUT_OTHER + 1, 100000, false },
+};
+#define AGES (sizeof(ages) / sizeof(*ages))
+
+void test_sweeper(void)
+{
+	uint32_t tenant = tenant_by_name("acme");
+	struct frame f = { ETH("n2", "n1"), UDP("n1", 1, "n2", 2) };
+	struct gl_sweep_val before = { 0 }, after = { 0 };
+	struct gl_diag diag = { 0 };
+	struct flow ask, answer;
+	struct run run;
+
+	flows_clear();
+	packet("n1", HOOK_TC, &f, &run);
+	if (!flow_find("acme", 17, "n1", 1, "n2", 2, &ask) || !flow_find("acme", 17, "n2", 2, "n1", 1, &answer)) {
+		result(false, "the sweeper: there is no flow");
+		return;
+	}
+	for (size_t i = 0; i < AGES; i++) {
+		struct flow one = ask, two = answer;
+
+		one.key.proto = two.key.proto = ages[i].proto;
+		one.key.sport_be = two.key.dport_be = htons(1000 + i);
+		one.val.new_sport_be = two.val.new_dport_be = htons(1000 + i);
+		one.val.state = two.val.state = ages[i].state;
+		one.val.last_seen -= ages[i].idle;
+		two.val.last_seen -= ages[i].answer_idle;
+		flow_put("acme", &one);
+		flow_put("acme", &two);
+	}
+	/* an answer without its opener */
+	answer.key.sport_be = answer.val.new_sport_be = htons(999);
+	answer.val.last_seen -= 60;
+	flow_put("acme", &answer);
+	bpf_map_lookup_elem(world.obj.map[GL_MAP_SWEEP], &tenant, &before);
+	if (gl_sweep_start(&world.obj, tenant, &diag))
+		complain("the timer did not start");
+	/* starting it again does no harm */
+	if (gl_sweep_start(&world.obj, tenant, &diag))
+		complain("the timer did not start again");
+	for (int i = 0; i < 150 && after.runs == before.runs; i++) {
+		usleep(100000);
+		bpf_map_lookup_elem(world.obj.map[GL_MAP_SWEEP], &tenant, &after);
+	}
+	result(after.runs != before.runs, "the sweeper runs");
+	for (size_t i = 0; i < AGES; i++) {
+		struct flow one, two;
+		bool there = flow_find("acme", ages[i].proto, "n1", 1000 + i, "n2", 2, &one);
+		bool answered = flow_find("acme", ages[i].proto, "n2", 2, "n1", 1000 + i, &two);
+
+		result(there == ages[i].stays && answered == ages[i].stays, "the sweeper: %s %s", ages[i].name,
+		       ages[i].stays ? "stays" : "goes");
+	}
+	result(!flow_find("acme", 17, "n2", 999, "n1", 1, &answer), "the sweeper: an answer without its opener goes");
+	result(flow_find("acme", 17, "n1", 1, "n2", 2, &answer), "the sweeper: a fresh flow stays");
+	gl_diag_clear(&diag);
+	memset(&after, 0, sizeof(after));
+	bpf_map_update_elem(world.obj.map[GL_MAP_SWEEP], &tenant, &after, BPF_ANY);
+}
