@@ -334,7 +334,7 @@ static int compile_group(struct book *p, const struct gl_c_group *g)
 		val.flags |= GL_ADDR_F_NAT;
 		err = gl_c_nat(c, &p->live, g);
 	}
-	if (err || !(val.flags & (GL_ADDR_F_NAT | GL_ADDR_F_FORWARD)))
+	if (err || !(val.flags & (GL_ADDR_F_NAT | GL_ADDR_F_FORWARD | GL_ADDR_F_HOST)))
 		return err;
 	return gl_c_emit(c, GL_MAP_ADDR4, GL_ENTRY_SHARED, &key, &val);
 }
@@ -352,6 +352,31 @@ static int use_compare(const void *left, const void *right)
 	if (a->kind == USE_NAT && a->tenant->index != b->tenant->index)
 		return a->tenant->index < b->tenant->index ? -1 : 1;
 	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* The host's own addresses that nothing else uses: guests of the uplink do not reach them. */
+static int emit_hosts(const struct book *p, const struct gl_c_uplink *uplink)
+{
+	size_t use = 0;
+	int err = 0;
+
+	while (use < p->count && p->uses[use].uplink->number < uplink->number)
+		use++;
+	for (size_t i = 0; i < p->host_count && !err; i++) {
+		struct gl_addr4_key key = { .addr_be = htonl(p->hosts[i]),
+					    .block = GL_BLOCK_WHOLE,
+					    .uplink = uplink->number };
+		struct gl_addr4_val val = { .flags = GL_ADDR_F_HOST, .slot = GL_NO_SLOT };
+
+		if (i && p->hosts[i] == p->hosts[i - 1])
+			continue;
+		while (use < p->count && p->uses[use].uplink == uplink && p->uses[use].addr < p->hosts[i])
+			use++;
+		if (use < p->count && p->uses[use].uplink == uplink && p->uses[use].addr == p->hosts[i])
+			continue;
+		err = gl_c_emit(p->c, GL_MAP_ADDR4, GL_ENTRY_SHARED, &key, &val);
+	}
+	return err;
 }
 
 int gl_c_public(struct gl_c *c)
@@ -374,6 +399,8 @@ int gl_c_public(struct gl_c *c)
 		g.host = bsearch(&g.addr, p.hosts, p.host_count, sizeof(g.addr), addr_compare);
 		err = compile_group(&p, &g);
 	}
+	for (size_t i = 0; i < c->uplink_count && !err; i++)
+		err = emit_hosts(&p, &c->uplinks[i]);
 	free(p.uses);
 	free(p.live.items);
 	free(p.hosts);

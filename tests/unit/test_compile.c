@@ -176,6 +176,10 @@ static void test_public_addresses_say_whose_they_are(void **state)
 	val = addr4_of(d, "203.0.113.7", GL_BLOCK_WHOLE);
 	assert_non_null(val);
 	assert_int_equal(val->flags, GL_ADDR_F_FLOATING);
+	/* The host's other addresses are known as such: guests do not reach them. */
+	val = addr4_of(d, "198.51.100.9", GL_BLOCK_WHOLE);
+	assert_non_null(val);
+	assert_int_equal(val->flags, GL_ADDR_F_HOST);
 
 	forward = value(d, GL_MAP_FORWARD4, &key);
 	assert_non_null(forward);
@@ -264,18 +268,44 @@ static void test_one_tenant_alone_gets_the_range_as_it_stands(void **state)
 		struct lab lab = { 0 };
 		struct gl_desired *d;
 		const struct gl_network_val *net;
-		size_t first;
+		size_t first, count, blocks;
 
 		host(&lab);
 		d = lab_compile(&lab, rows[i].text, NULL);
 		net = network_of(d, "a/n");
 		assert_int_equal(net->pool[0].port_min, rows[i].min);
 		assert_int_equal(net->pool[0].port_max, rows[i].max);
-		assert_int_equal(gl_mapset_range(d->entries, GL_MAP_ADDR4, &first), rows[i].blocks + 1);
+		blocks = 0;
+		count = gl_mapset_range(d->entries, GL_MAP_ADDR4, &first);
+		for (size_t j = first; j < first + count; j++) {
+			const struct gl_addr4_key *key = gl_mapset_at(d->entries, j)->key;
+
+			blocks += key->block != GL_BLOCK_WHOLE;
+		}
+		assert_int_equal(blocks, rows[i].blocks);
 		check_pools(d);
 		gl_desired_free(d);
 		lab_clear(&lab);
 	}
+}
+
+static void test_the_hosts_own_addresses_are_marked(void **state)
+{
+	struct lab lab = { 0 };
+	struct gl_desired *d;
+	size_t first;
+
+	(void)state;
+	host(&lab);
+	lab_link(&lab, "lo", 1, "127.0.0.1/8");
+	/* No network uses the uplink: guests still do not reach the host. */
+	d = lab_compile(&lab, "version: 1\nuplinks: [{name: wan, interface: eth0}]\n", NULL);
+	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_ADDR4, &first), 3);
+	assert_int_equal(addr4_of(d, "127.0.0.1", GL_BLOCK_WHOLE)->flags, GL_ADDR_F_HOST);
+	assert_int_equal(addr4_of(d, "192.0.2.1", GL_BLOCK_WHOLE)->flags, GL_ADDR_F_HOST);
+	assert_int_equal(addr4_of(d, "198.51.100.9", GL_BLOCK_WHOLE)->flags, GL_ADDR_F_HOST);
+	gl_desired_free(d);
+	lab_clear(&lab);
 }
 
 static void test_the_default_range_steps_aside_for_forwards(void **state)
@@ -698,6 +728,7 @@ int main(void)
 		cmocka_unit_test(test_public_addresses_say_whose_they_are),
 		cmocka_unit_test(test_tenants_on_one_address_get_blocks_of_their_own),
 		cmocka_unit_test(test_one_tenant_alone_gets_the_range_as_it_stands),
+		cmocka_unit_test(test_the_hosts_own_addresses_are_marked),
 		cmocka_unit_test(test_the_default_range_steps_aside_for_forwards),
 		cmocka_unit_test(test_shares_stay_when_tenants_come_and_go),
 		cmocka_unit_test(test_an_address_is_shared_down_to_a_block_each),
