@@ -223,9 +223,8 @@ static int refused(struct bpf_object *o, int err, struct gl_diag *diag)
 	char word[512], name[128] = "";
 	const char *at;
 
-	if (err == -EPERM || err == -EACCES)
-		if (geteuid() != 0)
-			return gl_fail(diag, err, "cannot load the programs");
+	if (err == -EPERM)
+		return gl_fail(diag, err, "cannot load the programs");
 	last_word(word, sizeof(word));
 	bpf_object__for_each_program(prog, o)
 	{
