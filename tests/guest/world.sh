@@ -116,15 +116,15 @@ print(sum(r["packets"] for r in rows(json.load(sys.stdin)) if r["reason"].upper(
 # All probes of a line at once, in the guest's own time. One line each: TARGET ping|tcp|udp ANSWER; "-": none.
 PROBE_ALL='
 one() { answer=$("$@" 2>/dev/null | head -n 1); echo "$target $kind ${answer:--}" >>/tmp/matrix; }
-pinged() { ping -c 2 -W 2 "$1" | sed -n "s/.* bytes from .*/yes/p"; }
+pinged() { ping -c 3 -W 2 "$1" | sed -n "s/.* bytes from .*/yes/p"; }
 rm -f /tmp/matrix; touch /tmp/matrix
 for target in $targets; do
 	address=${target%:*} port=7
 	case $target in *:*) port=${target#*:} ;; esac
-	kind=tcp; one $probe ask tcp $address $port 2500 &
+	kind=tcp; one $probe ask tcp $address $port 6000 &
 	[ $port = 7 ] || continue
 	kind=ping; one pinged $address &
-	kind=udp; one $probe ask udp $address $port 2500 &
+	kind=udp; one $probe ask udp $address $port 6000 &
 done
 wait; cat /tmp/matrix'
 
