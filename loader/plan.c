@@ -259,7 +259,7 @@ int gl_plan_make(const struct gl_plan_in *in, struct gl_plan **ret)
 	if (!err && changes.count && !m.plan->count) {
 		char name[32];
 
-		snprintf(name, sizeof(name), "%zu entries", changes.count);
+		snprintf(name, sizeof(name), "%zu %s", changes.count, changes.count == 1 ? "entry" : "entries");
 		err = item_add(&m, GL_CHANGE, "maps", name, strdup("brought in line with the definition"));
 	}
 	if (!err)

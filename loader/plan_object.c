@@ -292,8 +292,8 @@ static int tell_address(struct teller *t, const struct gl_addr4_key *key, const 
 	char buf[INET_ADDRSTRLEN], text[64] = "";
 	int err;
 
-	/* Blocks show in their network's pool, routed addresses in their interface. */
-	if (key->block != GL_BLOCK_WHOLE || (val->flags & GL_ADDR_F_ROUTED))
+	/* Blocks show in their network's pool, routed addresses in their interface; the host's own are no news. */
+	if (key->block != GL_BLOCK_WHOLE || !(val->flags & (GL_ADDR_F_FLOATING | GL_ADDR_F_NAT | GL_ADDR_F_FORWARD)))
 		return 0;
 	object = object_add(t, "public address", addr_text(key->addr_be, buf));
 	if (!object)

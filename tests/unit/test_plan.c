@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What a plan tells: nothing when nothing differs, each thing once under its own name, and what about it differs. */
+#include "lab.h"
+
+#include "loader/plan.h"
+
+static const char base[] = "version: 1\n"
+			   "uplinks: [{name: wan, interface: eth0}]\n"
+			   "tenants:\n"
+			   "  - name: acme\n"
+			   "    max_flows: 1000\n"
+			   "    networks: [{name: front, mode: nat, uplink: wan, subnets: [10.0.0.0/24]}]\n"
+			   "    guests:\n"
+			   "      - name: web\n"
+			   "        interfaces: [{tap: tap-a1, mac: '52:54:00:00:00:01', network: front, addresses: "
+			   "[10.0.0.11], floating_ips: [192.0.2.20]}]\n"
+			   "        port_forwards: [{proto: tcp, address: 192.0.2.1, port: 8080, to: 80}]\n";
+
+static void host(struct lab *lab)
+{
+	lab_link(lab, "eth0", 2, "192.0.2.1/24");
+	lab_link(lab, "tap-a1", 11, NULL);
+}
+
+/* NULL stands for what was never applied. */
+static struct gl_plan *plan(const struct gl_desired *was, const struct gl_desired *want)
+{
+	struct gl_mapset *empty = NULL;
+	struct gl_plan *ret = NULL;
+	struct gl_plan_in in = { .desired = want };
+
+	assert_int_equal(gl_mapset_new(&empty), 0);
+	assert_int_equal(gl_mapset_seal(empty), 0);
+	in.live = was ? was->entries : empty;
+	if (was) {
+		in.tables = was->tables;
+		in.table_count = was->table_count;
+		in.reserved = was->reserved;
+		in.reserved_count = was->reserved_count;
+	}
+	assert_int_equal(gl_plan_make(&in, &ret), 0);
+	gl_mapset_free(empty);
+	return ret;
+}
+
+static const struct gl_plan_item *item(const struct gl_plan *p, enum gl_action action, const char *kind,
+				       const char *name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].action == action && !strcmp(p->items[i].kind, kind) && !strcmp(p->items[i].name, name))
+			return &p->items[i];
+	for (size_t i = 0; i < p->count; i++)
+		print_message("%d %s %s: %s\n", p->items[i].action, p->items[i].kind, p->items[i].name,
+			      p->items[i].detail);
+	fail_msg("no item %d %s %s", action, kind, name);
+	return NULL;
+}
+
+static void test_the_first_apply_adds_everything_by_name(void **state)
+{
+	struct lab lab = { 0 };
+	struct gl_desired *d;
+	struct gl_plan *p;
+
+	(void)state;
+	host(&lab);
+	d = lab_compile(&lab, base, NULL);
+	p = plan(NULL, d);
+	assert_int_equal(p->count, 9);
+	assert_int_equal(p->map_entries, gl_mapset_count(d->entries));
+	assert_string_equal(item(p, GL_ADD, "tenant", "acme")->detail, "max_flows 1000");
+	assert_string_equal(item(p, GL_ADD, "network", "acme/front")->detail,
+			    "mode nat; uplink wan; gateways 10.0.0.1/24; translates to 192.0.2.1:16384-32767");
+	assert_string_equal(item(p, GL_ADD, "interface", "tap-a1")->detail,
+			    "network acme/front; guest web; mac 52:54:00:00:00:01; addresses 10.0.0.11; floating IP "
+			    "192.0.2.20");
+	assert_string_equal(item(p, GL_ADD, "uplink", "wan")->detail, "interface eth0");
+	assert_string_equal(item(p, GL_ADD, "public address", "192.0.2.1")->detail,
+			    "for translation and port forwards; on uplink wan");
+	assert_string_equal(item(p, GL_ADD, "public address", "192.0.2.20")->detail,
+			    "for floating IP of tap-a1; on uplink wan; leads to 10.0.0.11");
+	assert_string_equal(item(p, GL_ADD, "forward", "192.0.2.1:8080/tcp")->detail,
+			    "to 10.0.0.11:80; by tap-a1; on uplink wan");
+	item(p, GL_ADD, "reserved ports", "8080");
+	item(p, GL_ADD, "reserved ports", "16384-32767");
+	gl_plan_free(p);
+	gl_desired_free(d);
+	lab_clear(&lab);
+}
+
+static void test_nothing_is_told_when_nothing_differs(void **state)
+{
+	struct lab lab = { 0 };
+	struct gl_desired *was, *want;
+	struct gl_plan *p;
+
+	(void)state;
+	host(&lab);
+	was = lab_compile(&lab, base, NULL);
+	want = lab_compile(&lab, base, was);
+	p = plan(was, want);
+	assert_int_equal(p->count, 0);
+	assert_int_equal(p->map_entries, 0);
+	gl_plan_free(p);
+	gl_desired_free(was);
+	gl_desired_free(want);
+	lab_clear(&lab);
+}
+
+/* `from` in the base definition becomes `to`; one change, and what is told of it. */
+static void test_a_change_names_what_was_and_what_will_be(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		const char *kind, *name, *detail;
+	} rows[] = {
+		{ "00:00:01", "00:00:09", "interface", "tap-a1", "mac 52:54:00:00:00:01 -> 52:54:00:00:00:09" },
+		{ "name: web", "name: www", "interface", "tap-a1", "guest web -> www" },
+		{ "10.0.0.11", "10.0.0.12", "interface", "tap-a1", "addresses 10.0.0.11 -> 10.0.0.12" },
+		{ "10.0.0.11]", "10.0.0.11, 10.0.0.12]", "interface", "tap-a1",
+		  "addresses 10.0.0.11 -> 10.0.0.11, 10.0.0.12" },
+		{ ", floating_ips: [192.0.2.20]", ", allowed_address_pairs: [10.1.0.0/16]", "interface", "tap-a1",
+		  "allowed none -> 10.1.0.0/16; floating IP 192.0.2.20 -> none" },
+		{ "max_flows: 1000", "max_flows: 2000", "tenant", "acme", "max_flows 1000 -> 2000" },
+		{ "mode: nat,", "broadcast: false, mode: nat,", "network", "acme/front", "broadcast on -> off" },
+		{ "mode: nat,", "open_to: tenant, mode: nat,", "network", "acme/front", "open to network -> tenant" },
+		{ "to: 80", "to: 81", "forward", "192.0.2.1:8080/tcp", "to 10.0.0.11:80 -> 10.0.0.11:81" },
+		{ "subnets: [10.0.0.0/24]", "nat: {ports: 20000-20031}, subnets: [10.0.0.0/24]", "network",
+		  "acme/front", "translates to 192.0.2.1:16384-32767 -> 192.0.2.1:20000-20031" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct lab lab = { 0 };
+		struct gl_desired *was, *want;
+		struct gl_plan *p;
+		char text[2048];
+		const char *at = strstr(base, rows[i].from);
+
+		assert_non_null(at);
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - base), base, rows[i].to, at + strlen(rows[i].from));
+		host(&lab);
+		was = lab_compile(&lab, base, NULL);
+		want = lab_compile(&lab, text, was);
+		p = plan(was, want);
+		assert_string_equal(item(p, GL_CHANGE, rows[i].kind, rows[i].name)->detail, rows[i].detail);
+		gl_plan_free(p);
+		gl_desired_free(was);
+		gl_desired_free(want);
+		lab_clear(&lab);
+	}
+}
+
+static void test_a_tap_made_anew_is_a_change_of_one_interface(void **state)
+{
+	struct lab lab = { 0 };
+	struct gl_desired *was, *want;
+	struct gl_plan *p;
+
+	(void)state;
+	host(&lab);
+	was = lab_compile(&lab, base, NULL);
+	lab.facts.links[1].ifindex = 99;
+	want = lab_compile(&lab, base, was);
+	p = plan(was, want);
+	assert_int_equal(p->count, 1);
+	assert_string_equal(item(p, GL_CHANGE, "interface", "tap-a1")->detail, "ifindex 11 -> 99");
+	gl_plan_free(p);
+	gl_desired_free(was);
+	gl_desired_free(want);
+	lab_clear(&lab);
+}
+
+static void test_removals_come_first_and_additions_last(void **state)
+{
+	static const char other[] =
+		"version: 1\n"
+		"uplinks: [{name: wan, interface: eth0}]\n"
+		"tenants:\n"
+		"  - name: blue\n"
+		"    networks: [{name: front, mode: isolated, subnets: [10.0.0.0/24]}]\n"
+		"    guests: [{name: g, interfaces: [{tap: tap-a1, mac: '52:54:00:00:00:01', network: "
+		"front, addresses: [10.0.0.11]}, {tap: tap-zz, mac: '52:54:00:00:00:02', network: "
+		"front, addresses: [10.0.0.12]}]}]\n";
+	static const int rank[] = { [GL_REMOVE] = 0, [GL_CHANGE] = 1, [GL_ADD] = 2 };
+	struct gl_plan_extra extras[] = {
+		{ GL_ADD, "program", "tap-a1", "XDP, native" },
+		{ GL_REMOVE, "program", "tap-old", NULL },
+	};
+	const char *note = "forwarding is on for lo";
+	struct lab lab = { 0 };
+	struct gl_desired *was, *want;
+	struct gl_plan *p = NULL;
+	struct gl_plan_in in = { .extras = extras, .extra_count = 2, .notes = &note, .note_count = 1 };
+
+	(void)state;
+	host(&lab);
+	was = lab_compile(&lab, base, NULL);
+	want = lab_compile(&lab, other, was);
+	in.live = was->entries;
+	in.desired = want;
+	assert_int_equal(gl_plan_make(&in, &p), 0);
+	for (size_t i = 1; i < p->count; i++) {
+		const struct gl_plan_item *a = &p->items[i - 1], *b = &p->items[i];
+
+		assert_true(rank[a->action] <= rank[b->action]);
+		if (a->action == b->action)
+			assert_true(strcmp(a->kind, b->kind) < 0 ||
+				    (!strcmp(a->kind, b->kind) && strcmp(a->name, b->name) < 0));
+	}
+	item(p, GL_REMOVE, "tenant", "acme");
+	item(p, GL_REMOVE, "network", "acme/front");
+	item(p, GL_REMOVE, "forward", "192.0.2.1:8080/tcp");
+	item(p, GL_ADD, "tenant", "blue");
+	assert_non_null(strstr(item(p, GL_CHANGE, "interface", "tap-a1")->detail, "network acme/front -> blue/front"));
+	assert_string_equal(item(p, GL_ADD, "program", "tap-a1")->detail, "XDP, native");
+	assert_string_equal(item(p, GL_REMOVE, "program", "tap-old")->detail, "");
+	assert_int_equal(p->pending_count, 1);
+	assert_string_equal(p->pending[0], "tap-zz");
+	assert_int_equal(p->note_count, 1);
+	assert_string_equal(p->notes[0], note);
+	gl_plan_free(p);
+	gl_desired_free(was);
+	gl_desired_free(want);
+	lab_clear(&lab);
+}
+
+static void test_what_no_item_explains_is_still_told(void **state)
+{
+	struct lab lab = { 0 };
+	struct gl_desired *was, *want;
+	struct gl_plan *p;
+	size_t first;
+
+	(void)state;
+	host(&lab);
+	was = lab_compile(&lab, base, NULL);
+	want = lab_compile(&lab, base, was);
+	/* Somebody wrote into the maps. */
+	assert_int_equal(gl_mapset_range(was->entries, GL_MAP_L2, &first), 1);
+	((struct gl_l2_val *)gl_mapset_edit(was->entries, first))->slot = 7;
+	p = plan(was, want);
+	assert_int_equal(p->map_entries, 1);
+	assert_int_equal(p->count, 1);
+	item(p, GL_CHANGE, "maps", "1 entry");
+	gl_plan_free(p);
+	gl_desired_free(was);
+	gl_desired_free(want);
+	lab_clear(&lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_first_apply_adds_everything_by_name),
+		cmocka_unit_test(test_nothing_is_told_when_nothing_differs),
+		cmocka_unit_test(test_a_change_names_what_was_and_what_will_be),
+		cmocka_unit_test(test_a_tap_made_anew_is_a_change_of_one_interface),
+		cmocka_unit_test(test_removals_come_first_and_additions_last),
+		cmocka_unit_test(test_what_no_item_explains_is_still_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
