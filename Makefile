@@ -21,8 +21,8 @@ LDLIBS    = $(shell pkg-config --libs $(LIBS)) -lelf -lz
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wshadow -I. -I/usr/include/$(shell gcc -print-multiarch)
 
-# One object per hook, both from the same stages.
-BPF_OBJ := $(BUILD)/bpf/xdp.o $(BUILD)/bpf/tc.o
+# One object per hook, all from the same stages, and what they share.
+BPF_OBJ := $(addprefix $(BUILD)/bpf/,xdp.o generic.o tc.o offload.o)
 BPF_HDR := $(wildcard bpf/*.h maps/*.h maps/*.def)
 SKEL    := $(BUILD)/guestlane.skel.h
 
@@ -69,9 +69,12 @@ fuzz: $(BUILD)/.fuzzers
 
 # ---- programs ---------------------------------------------------------------------------------------------------
 
+HOOK_xdp := XDP
+HOOK_generic := GENERIC
+
 $(BUILD)/bpf/%.o: bpf/%.bpf.c $(BPF_HDR)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DGL_HOOK_$(if $(filter xdp,$*),XDP,TC) -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
 
 $(BUILD)/guestlane.bpf.o: $(BPF_OBJ)
 	$(call say,LINK,$@)
@@ -125,11 +128,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(BUILD)/san/libpure.
 # The programs once more, counting their own lookups.
 $(BUILD)/count/%.o: bpf/%.bpf.c $(BPF_HDR) $(wildcard tests/prog/lookups*.h)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -include tests/prog/lookups.bpf.h -DGL_HOOK_$(if $(filter xdp,$*),XDP,TC) -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -include tests/prog/lookups.bpf.h -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
 
 $(BUILD)/count.skel.h: $(BUILD)/count/xdp.o $(BUILD)/count/tc.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen object $(BUILD)/count.bpf.o $^ && $(BPFTOOL) gen skeleton $(BUILD)/count.bpf.o name count_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/unit/test_out: $(wildcard cli/*.c)
 
 $(BUILD)/prog_test: $(PROG_SRC) $(wildcard tests/prog/*.h) $(LIB) $(SKEL) $(BUILD)/count.skel.h
 	$(call say,PROG,$@)

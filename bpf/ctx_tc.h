@@ -6,9 +6,8 @@
 
 #include <linux/pkt_cls.h>
 
-#include <bpf/bpf_core_read.h>
-
 #include "csum.h"
+#include "offload.h"
 #include "pkt.h"
 
 typedef struct __sk_buff gl_ctx;
@@ -65,71 +64,10 @@ static __always_inline __u32 ctx_gso_size(const gl_ctx *ctx)
 	return ctx->gso_size;
 }
 
-/* As much of the kernel's own structures as the check below needs; offsets are relocated at load (CO-RE). */
-struct sk_buff___gl {
-	unsigned char *head;
-	unsigned char *data;
-	__u16 csum_start;
-	__u16 csum_offset;
-	__u32 end;
-	__u8 ip_summed : 2;
-} __attribute__((preserve_access_index));
-
-struct skb_shared_info___gl {
-	unsigned int gso_type;
-} __attribute__((preserve_access_index));
-
-#define GL_CHECKSUM_PARTIAL 3
-#define GL_GSO_TCPV4 (1u << 0)
-#define GL_GSO_TCPV6 (1u << 4)
-#define GL_GSO_UDP (1u << 16)
-#define GL_GSO_UDP_L4 (1u << 17)
-
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
-extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __weak;
-
-/* 0 when the virtio header that came with the frame fits what the parser found: a receiver would believe it. Linux
- * keeps it as csum_start and csum_offset of a partial checksum, gso_size and gso_type (virtio_net_hdr_to_skb()).
- * Checksums may start behind the transport header (a tunnel inside the guest), never before it. Kernels that do not
- * show their sk_buff to TC programs (before 6.2) have the size and protocol of GSO checked alone. */
+/* 0 when the virtio header that came with the frame fits what the parser found: a receiver would believe it. */
 static __always_inline int ctx_check_offload(gl_ctx *ctx, const struct pkt *p)
 {
-	if (ctx->gso_size) {
-		if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
-			return -1;
-		if (p->frag != FRAG_NONE || ctx->gso_size < 8)
-			return -1;
-	}
-	if (bpf_cast_to_kern_ctx && bpf_rdonly_cast) {
-		struct sk_buff___gl *skb = bpf_cast_to_kern_ctx(ctx);
-
-		if (BPF_CORE_READ_BITFIELD(skb, ip_summed) == GL_CHECKSUM_PARTIAL) {
-			__u32 start = skb->csum_start - (__u32)((__u64)skb->data - (__u64)skb->head);
-			__u32 field = skb->csum_offset;
-
-			if (start < p->l4_off || p->frag == FRAG_TAIL)
-				return -1;
-			if (p->proto == IPPROTO_TCP && (start != p->l4_off || field != 16))
-				return -1;
-			if (p->proto == IPPROTO_UDP && start == p->l4_off && field != 6)
-				return -1;
-			if (p->proto == IPPROTO_ICMP)
-				return -1;
-		}
-		if (ctx->gso_size) {
-			struct skb_shared_info___gl *shared = bpf_rdonly_cast(
-				skb->head + skb->end, bpf_core_type_id_kernel(struct skb_shared_info___gl));
-			__u32 type = shared->gso_type;
-
-			if ((type & GL_GSO_TCPV4) && p->proto != IPPROTO_TCP)
-				return -1;
-			if ((type & (GL_GSO_UDP | GL_GSO_UDP_L4)) && p->proto != IPPROTO_UDP)
-				return -1;
-			if (type & GL_GSO_TCPV6)
-				return -1;
-		}
-	}
-	return 0;
+	return offload_check_skb(ctx, p->l4_off, p->proto, p->frag);
 }
 
 static __always_inline int ctx_load(const gl_ctx *ctx, __u32 off, void *to, const __u32 len)
@@ -182,9 +120,9 @@ static __always_inline int ctx_redirect(gl_ctx *ctx, __u32 slot, __u32 ifindex, 
 	return bpf_redirect(ifindex, 0);
 }
 
-static __always_inline int ctx_send_back(gl_ctx *ctx, bool to_guest)
+static __always_inline int ctx_send_back(gl_ctx *ctx, __u32 slot, __u32 ifindex, bool to_guest)
 {
-	return ctx_redirect(ctx, 0, ctx->ifindex, to_guest);
+	return ctx_redirect(ctx, slot, ifindex, to_guest);
 }
 
 #define CTX_DROP TC_ACT_SHOT

@@ -4,6 +4,7 @@
 #define GL_CTX_XDP_H
 
 #include "csum.h"
+#include "offload.h"
 #include "pkt.h"
 
 typedef struct xdp_md gl_ctx;
@@ -61,12 +62,11 @@ static __always_inline __u32 ctx_gso_size(const gl_ctx *ctx)
 	return 0;
 }
 
-/* 0 when the virtio header that came with the frame fits what the parser found; XDP sees none. */
+/* Frames with offload state are TC's: whether they contradict themselves is found out there. */
 static __always_inline int ctx_check_offload(gl_ctx *ctx, const struct pkt *p)
 {
-	(void)ctx;
 	(void)p;
-	return 0;
+	return offload_gso_xdp(ctx);
 }
 
 static __always_inline int ctx_load(const gl_ctx *ctx, __u32 off, void *to, const __u32 len)
@@ -135,19 +135,26 @@ static __always_inline int ctx_make_room(gl_ctx *ctx, __u32 len)
 	return bpf_xdp_adjust_head(ctx, -(int)len);
 }
 
+/* The generic hook has a program of its own without multi-buffer support: with it the kernel copies the skb and forgets
+ * how long its Ethernet header is (Linux 6.18, skb_pp_cow_data()), so that TC would see none. The two kinds may not
+ * share a devmap. */
 static __always_inline int ctx_redirect(gl_ctx *ctx, __u32 slot, __u32 ifindex, bool to_guest)
 {
 	(void)ctx;
-	(void)ifindex;
 	(void)to_guest;
+#ifdef GL_HOOK_GENERIC
+	(void)slot;
+	return bpf_redirect(ifindex, 0);
+#else
+	(void)ifindex;
 	return bpf_redirect_map(&gl_devmap, slot, XDP_DROP);
+#endif
 }
 
-static __always_inline int ctx_send_back(gl_ctx *ctx, bool to_guest)
+/* Not XDP_TX: veth wakes its peer for that only when the peer runs XDP itself. */
+static __always_inline int ctx_send_back(gl_ctx *ctx, __u32 slot, __u32 ifindex, bool to_guest)
 {
-	(void)ctx;
-	(void)to_guest;
-	return XDP_TX;
+	return ctx_redirect(ctx, slot, ifindex, to_guest);
 }
 
 #define CTX_DROP XDP_DROP

@@ -130,8 +130,6 @@ static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, cons
 		return step;
 	if (GL_IS_XDP && (!(flow->flags & GL_FLOW_F_XDP_OUT) || push || p->tagged || checksum_is_partial(p)))
 		return STEP_SLOW;
-	if (ctx_check_offload(ctx, p))
-		return drop(p, GL_DROP_GSO_INVALID);
 	/* A guest that routes would show its private side. */
 	if (p->related && p->error_from_router && translate && way->in->kind == GL_PORT_GUEST)
 		return drop(p, GL_DROP_ICMP_ERROR);
@@ -186,8 +184,6 @@ static __always_inline enum step egress_replicate(gl_ctx *ctx, struct pkt *p, co
 	struct gl_port_val *uplink = NULL;
 	bool copied;
 
-	if (ctx_check_offload(ctx, p))
-		return drop(p, GL_DROP_GSO_INVALID);
 	copied = replicate(ctx, p);
 	if (p->repl_uplink)
 		uplink = port_by_slot(in->uplink_slot, p->side);
@@ -219,7 +215,7 @@ static __always_inline enum step egress_answer(gl_ctx *ctx, struct pkt *p, const
 		return drop(p, GL_DROP_REWRITE_FAILED);
 	count_received(p);
 	count_sent(p->in_slot, p->len);
-	*action = ctx_send_back(ctx, in->kind == GL_PORT_GUEST);
+	*action = ctx_send_back(ctx, p->in_slot, in->ifindex, in->kind == GL_PORT_GUEST);
 	return STEP_NEXT;
 }
 
@@ -229,6 +225,9 @@ static __always_inline int finish(gl_ctx *ctx, struct pkt *p, const struct way *
 	const struct gl_port_val *in = way->in;
 	int action = CTX_DROP;
 
+	/* Nothing that goes on, or is answered, carries an offload state that contradicts it. */
+	if (step >= STEP_FORWARD && step <= STEP_ECHO_REPLY && ctx_check_offload(ctx, p))
+		step = GL_IS_XDP ? STEP_SLOW : drop(p, GL_DROP_GSO_INVALID);
 	switch (step) {
 	case STEP_FORWARD:
 		step = egress_forward(ctx, p, way, &action);
@@ -266,7 +265,8 @@ static __always_inline int finish(gl_ctx *ctx, struct pkt *p, const struct way *
 		if (GL_IS_XDP && !(in->flags & GL_PORT_F_XDP_OUT))
 			return CTX_SLOW;
 		count_drop(p);
-		return reply_error(ctx, p, in) ? CTX_DROP : ctx_send_back(ctx, in->kind == GL_PORT_GUEST);
+		return reply_error(ctx, p, in) ? CTX_DROP
+					       : ctx_send_back(ctx, p->in_slot, in->ifindex, in->kind == GL_PORT_GUEST);
 	}
 	count_drop(p);
 	return CTX_DROP;

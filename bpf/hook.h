@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Picks the hook that the object is built for: -DGL_HOOK_XDP or -DGL_HOOK_TC. */
+/* Picks the hook that the object is built for: -DGL_HOOK_XDP, -DGL_HOOK_GENERIC (XDP's generic one) or -DGL_HOOK_TC. */
 #ifndef GL_HOOK_H
 #define GL_HOOK_H
 
@@ -8,10 +8,14 @@
 
 #include <bpf/bpf_helpers.h>
 
-#ifdef GL_HOOK_XDP
+#if defined(GL_HOOK_XDP)
 #include "ctx_xdp.h"
 #define GL_SECTION "xdp.frags"
 #define GL_PROGRAM(name) name##_xdp
+#elif defined(GL_HOOK_GENERIC)
+#include "ctx_xdp.h"
+#define GL_SECTION "xdp"
+#define GL_PROGRAM(name) name##_generic
 #else
 #include "ctx_tc.h"
 #define GL_SECTION "tc"

@@ -21,6 +21,7 @@ enum step {
 	STEP_DROP, /* p->reason says why */
 	STEP_PASS, /* not ours: to the host, untouched */
 	STEP_SLOW, /* XDP: TC has to do it. In TC it cannot happen */
+	/* From here to STEP_ECHO_REPLY: it goes on, or is answered. */
 	STEP_FORWARD, /* by the flow that was found */
 	STEP_DELIVER, /* unchanged, to the interface p->out */
 	STEP_REPLICATE, /* to all interfaces of the network, see replicate.h */

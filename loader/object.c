@@ -17,9 +17,14 @@
 #include "loader/object.h"
 
 static const char *const prog_names[GL_PROG_COUNT] = {
-	[GL_PROG_FROM_GUEST_XDP] = "from_guest_xdp", [GL_PROG_FROM_UPLINK_XDP] = "from_uplink_xdp",
-	[GL_PROG_FROM_GUEST_TC] = "from_guest_tc",   [GL_PROG_FROM_UPLINK_TC] = "from_uplink_tc",
-	[GL_PROG_TO_GUEST_TC] = "to_guest_tc",	     [GL_PROG_SWEEP_TC] = "sweep_tc",
+	[GL_PROG_FROM_GUEST_XDP] = "from_guest_xdp",
+	[GL_PROG_FROM_UPLINK_XDP] = "from_uplink_xdp",
+	[GL_PROG_FROM_GUEST_GENERIC] = "from_guest_generic",
+	[GL_PROG_FROM_UPLINK_GENERIC] = "from_uplink_generic",
+	[GL_PROG_FROM_GUEST_TC] = "from_guest_tc",
+	[GL_PROG_FROM_UPLINK_TC] = "from_uplink_tc",
+	[GL_PROG_TO_GUEST_TC] = "to_guest_tc",
+	[GL_PROG_SWEEP_TC] = "sweep_tc",
 };
 
 void gl_object_init(struct gl_object *obj)
