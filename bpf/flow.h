@@ -16,13 +16,14 @@ static __always_inline struct gl_flow4_val *flow_lookup(void *table, const struc
 	return bpf_map_lookup_elem(table, key);
 }
 
-/* -EEXIST: there is one; other errors: the tenant's share is used up. */
-static __always_inline long flow_insert(void *table, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
+/* -EEXIST: there is one; other errors: the tenant's share is used up. An int, as kernels before 6.4 leave the upper
+ * half of what these two return to chance. */
+static __always_inline int flow_insert(void *table, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
 {
 	return bpf_map_update_elem(table, key, val, BPF_NOEXIST);
 }
 
-static __always_inline long flow_write(void *table, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
+static __always_inline int flow_write(void *table, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
 {
 	return bpf_map_update_elem(table, key, val, BPF_ANY);
 }
