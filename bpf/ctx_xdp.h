@@ -62,11 +62,17 @@ static __always_inline __u32 ctx_gso_size(const gl_ctx *ctx)
 	return 0;
 }
 
-/* Frames with offload state are TC's: whether they contradict themselves is found out there. */
+/* Offload state is TC's to judge and to keep: what is on an skb already gains nothing by XDP. So the generic hook drops
+ * what must not pass and leaves the rest to TC. */
 static __always_inline int ctx_check_offload(gl_ctx *ctx, const struct pkt *p)
 {
 	(void)p;
-	return offload_gso_xdp(ctx);
+#ifdef GL_HOOK_GENERIC
+	(void)ctx;
+	return 1;
+#else
+	return offload_on_skb(ctx);
+#endif
 }
 
 static __always_inline int ctx_load(const gl_ctx *ctx, __u32 off, void *to, const __u32 len)
@@ -135,20 +141,12 @@ static __always_inline int ctx_make_room(gl_ctx *ctx, __u32 len)
 	return bpf_xdp_adjust_head(ctx, -(int)len);
 }
 
-/* The generic hook has a program of its own without multi-buffer support: with it the kernel copies the skb and forgets
- * how long its Ethernet header is (Linux 6.18, skb_pp_cow_data()), so that TC would see none. The two kinds may not
- * share a devmap. */
 static __always_inline int ctx_redirect(gl_ctx *ctx, __u32 slot, __u32 ifindex, bool to_guest)
 {
 	(void)ctx;
-	(void)to_guest;
-#ifdef GL_HOOK_GENERIC
-	(void)slot;
-	return bpf_redirect(ifindex, 0);
-#else
 	(void)ifindex;
+	(void)to_guest;
 	return bpf_redirect_map(&gl_devmap, slot, XDP_DROP);
-#endif
 }
 
 /* Not XDP_TX: veth wakes its peer for that only when the peer runs XDP itself. */

@@ -13,7 +13,6 @@
 #define GL_GSO_TCPV6 (1u << 4)
 #define GL_GSO_UDP (1u << 16)
 #define GL_GSO_UDP_L4 (1u << 17)
-#define GL_CACHE_LINE 64
 
 /* As much of the kernel's structures as is read here; offsets are relocated at load (CO-RE). */
 struct sk_buff___gl {
@@ -26,7 +25,6 @@ struct sk_buff___gl {
 } __attribute__((preserve_access_index));
 
 struct skb_shared_info___gl {
-	unsigned short gso_size;
 	unsigned int gso_type;
 } __attribute__((preserve_access_index));
 
@@ -44,9 +42,7 @@ struct xdp_rxq_info___gl {
 } __attribute__((preserve_access_index));
 
 struct xdp_buff___gl {
-	void *data_hard_start;
 	struct xdp_rxq_info___gl *rxq;
-	__u32 frame_sz;
 } __attribute__((preserve_access_index));
 
 extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
@@ -57,7 +53,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64[3]);
+	__type(value, __u64[2]);
 } gl_numbers __weak SEC(".maps");
 
 static __always_inline int check_partial(const struct sk_buff___gl *skb, __u32 l4_off, __u32 proto, __u32 frag,
@@ -106,31 +102,23 @@ int offload_check_skb(struct __sk_buff *ctx, __u32 l4_off, __u32 proto, __u32 fr
 	return 0;
 }
 
-int offload_gso_xdp(struct xdp_md *ctx)
+int offload_on_skb(struct xdp_md *ctx)
 {
 	const __u32 zero = 0;
 	__u64 *number = bpf_map_lookup_elem(&gl_numbers, &zero);
 
 	if (!number)
 		return 1;
-	if (bpf_cast_to_kern_ctx && bpf_rdonly_cast) {
+	if (bpf_cast_to_kern_ctx) {
 		struct xdp_buff___gl *xdp = bpf_cast_to_kern_ctx(ctx);
 		struct net_device___gl *dev = xdp->rxq->dev;
-		const __u32 tail =
-			(bpf_core_type_size(struct skb_shared_info___gl) + GL_CACHE_LINE - 1) & ~(GL_CACHE_LINE - 1);
-		struct skb_shared_info___gl *shared;
 
 		number[0] = (__u64)xdp->rxq;
 		number[1] = (__u64)dev->_rx;
-		number[2] = (__u64)xdp->data_hard_start;
 		asm volatile("" ::: "memory");
 		/* The generic hook uses the device's own receive queues; drivers have theirs. */
-		if (number[0] - number[1] >=
-		    (__u64)dev->num_rx_queues * bpf_core_type_size(struct netdev_rx_queue___gl))
-			return 0;
-		shared = bpf_rdonly_cast((void *)(number[2] + xdp->frame_sz - tail),
-					 bpf_core_type_id_kernel(struct skb_shared_info___gl));
-		return shared->gso_size;
+		return number[0] - number[1] <
+		       (__u64)dev->num_rx_queues * bpf_core_type_size(struct netdev_rx_queue___gl);
 	}
 	return 0;
 }

@@ -179,7 +179,7 @@ enum gl_prog_id gl_device_prog(const struct gl_device *dev, enum gl_hook hook)
 		  [GL_HOOK_XDP] = GL_PROG_FROM_UPLINK_XDP },
 	};
 
-	/* The generic hook has programs of its own (bpf/ctx_xdp.h says why). */
+	/* The generic hook has programs of its own (bpf/generic.bpf.c says why). */
 	if (hook == GL_HOOK_XDP && dev->xdp == GL_XDP_GENERIC)
 		return dev->uplink ? GL_PROG_FROM_UPLINK_GENERIC : GL_PROG_FROM_GUEST_GENERIC;
 	return progs[dev->uplink][hook];
