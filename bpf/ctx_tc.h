@@ -12,6 +12,7 @@
 
 typedef struct __sk_buff gl_ctx;
 #define GL_IS_XDP 0
+#define GL_IS_GENERIC 0
 
 /* Set on what from_guest and from_uplink send to a guest, asked for by to_guest. */
 #define GL_MARK 0x676c0001

@@ -9,6 +9,11 @@
 
 typedef struct xdp_md gl_ctx;
 #define GL_IS_XDP 1
+#ifdef GL_HOOK_GENERIC
+#define GL_IS_GENERIC 1 /* drops and leaves the rest to TC */
+#else
+#define GL_IS_GENERIC 0
+#endif
 
 static __always_inline void *ctx_data(const gl_ctx *ctx)
 {
@@ -67,12 +72,7 @@ static __always_inline __u32 ctx_gso_size(const gl_ctx *ctx)
 static __always_inline int ctx_check_offload(gl_ctx *ctx, const struct pkt *p)
 {
 	(void)p;
-#ifdef GL_HOOK_GENERIC
-	(void)ctx;
-	return 1;
-#else
-	return offload_on_skb(ctx);
-#endif
+	return GL_IS_GENERIC || offload_on_skb(ctx);
 }
 
 static __always_inline int ctx_load(const gl_ctx *ctx, __u32 off, void *to, const __u32 len)

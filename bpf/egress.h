@@ -262,7 +262,7 @@ static __always_inline int finish(gl_ctx *ctx, struct pkt *p, const struct way *
 	}
 	/* XDP cannot answer on a device that takes no frames from it; TC drops and answers then. */
 	if (in && error_is_due(p)) {
-		if (GL_IS_XDP && !(in->flags & GL_PORT_F_XDP_OUT))
+		if (GL_IS_XDP && (GL_IS_GENERIC || !(in->flags & GL_PORT_F_XDP_OUT)))
 			return CTX_SLOW;
 		count_drop(p);
 		return reply_error(ctx, p, in) ? CTX_DROP

@@ -62,16 +62,25 @@ static __always_inline int check_partial(const struct sk_buff___gl *skb, __u32 l
 	__u32 start, field = skb->csum_offset;
 
 	start = skb->csum_start - (__u32)((__u64)skb->data - (__u64)skb->head);
-	/* It may start behind the transport header (a tunnel inside the guest), never before it. */
-	if (!l4_off || start < l4_off || frag == FRAG_TAIL || proto == IPPROTO_ICMP)
+	if (!l4_off || start < l4_off || frag == FRAG_TAIL)
 		return -1;
-	if (gso && start != l4_off)
+	/* Behind the transport header: the checksum inside a guest's own tunnel. */
+	if (start > l4_off)
+		return !gso && (proto == IPPROTO_UDP || proto == IPPROTO_GRE || proto == IPPROTO_IPIP ||
+				proto == IPPROTO_IPV6)
+			       ? 0
+			       : -1;
+	switch (proto) {
+	case IPPROTO_TCP:
+		return field == 16 ? 0 : -1;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+		return field == 6 ? 0 : -1;
+	case IPPROTO_SCTP:
+		return field == 8 ? 0 : -1;
+	default:
 		return -1;
-	if (proto == IPPROTO_TCP && (start != l4_off || field != 16))
-		return -1;
-	if (proto == IPPROTO_UDP && start == l4_off && field != 6)
-		return -1;
-	return 0;
+	}
 }
 
 int offload_check_skb(struct __sk_buff *ctx, __u32 l4_off, __u32 proto, __u32 frag)
