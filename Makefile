@@ -67,6 +67,10 @@ bench: all tests
 fuzz: $(BUILD)/.fuzzers
 	$(Q)tests/fuzz/run.sh $(BUILD) $(or $(FUZZ_SECONDS),300)
 
+## soak: what takes longer than `make check` allows: 1 GiB transfers, many more random frames
+soak: all tests
+	$(Q)GL_SOAK=1 GL_FRAMES=20000 tests/run.sh $(BUILD) netns/test_offloads netns/test_isolation
+
 # ---- programs ---------------------------------------------------------------------------------------------------
 
 HOOK_xdp := XDP
@@ -104,7 +108,7 @@ $(BIN): $(CLI_OBJ) $(LIB)
 
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
-PROG_SRC  := $(wildcard tests/prog/*.c)
+PROG_SRC  := $(filter-out %.bpf.c,$(wildcard tests/prog/*.c))
 TOOL_SRC  := $(wildcard tests/tools/*.c)
 TOOL_BIN  := $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
 FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
@@ -125,20 +129,29 @@ $(BUILD)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(BUILD)/san/libpure.
 	$(call say,UNIT,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -O2,$(ALL_CFLAGS)) $(SAN) -o $@ $< $(BUILD)/san/libpure.a -lcmocka $(LDLIBS)
 
-# The programs once more, counting their own lookups.
+# The programs twice more: as test runs can have them, and counting their own lookups.
+$(BUILD)/native/offload.o: tests/prog/native.bpf.c $(wildcard bpf/*.c) $(BPF_HDR)
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -Ibpf -DGL_HOOK_TC -c $< -o $@
+
 $(BUILD)/count/%.o: bpf/%.bpf.c $(BPF_HDR) $(wildcard tests/prog/lookups*.h)
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -include tests/prog/lookups.bpf.h -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
 
-$(BUILD)/count.skel.h: $(BUILD)/count/xdp.o $(BUILD)/count/tc.o
+PROG_OBJ := $(filter-out %/offload.o,$(BPF_OBJ))
+$(BUILD)/native.bpf.o: $(PROG_OBJ) $(BUILD)/native/offload.o
+$(BUILD)/count.bpf.o: $(PROG_OBJ:$(BUILD)/bpf/%=$(BUILD)/count/%) $(BUILD)/native/offload.o
+$(BUILD)/native.bpf.o $(BUILD)/count.bpf.o:
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@.tmp $^ && mv $@.tmp $@
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen object $(BUILD)/count.bpf.o $^ && $(BPFTOOL) gen skeleton $(BUILD)/count.bpf.o name count_bpf > $@.tmp && mv $@.tmp $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/unit/test_out: $(wildcard cli/*.c)
-
-$(BUILD)/prog_test: $(PROG_SRC) $(wildcard tests/prog/*.h) $(LIB) $(SKEL) $(BUILD)/count.skel.h
+$(BUILD)/prog_test: $(PROG_SRC) $(wildcard tests/prog/*.h) $(LIB) $(SKEL) $(BUILD)/count.skel.h $(BUILD)/native.skel.h
 	$(call say,PROG,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(PROG_SRC) $(LIB) -lcmocka $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(PROG_SRC) $(LIB) $(LDLIBS)
 
 $(BUILD)/tools/%: tests/tools/%.c
 	$(call say,TOOL,$@)

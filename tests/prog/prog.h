@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Tables of packets through the programs: a row says what goes in and all that may come of it, and is run on both
- * hooks over the real maps. Neighbours: frame.c (bytes of a packet), world.c (devices and definition), run.c (one
+/* Tables of packets through the programs: a row says what goes in and all that may come of it, and is run on every
+ * hook over the real maps. Neighbours: frame.c (bytes of a packet), world.c (devices and definition), run.c (one
  * row), rows_*.c (the tables), main.c (the order of tests and the last line). */
 #ifndef GL_PROG_H
 #define GL_PROG_H
@@ -90,6 +90,7 @@ struct world {
 	struct gl_object obj;
 	struct dev devs[48];
 	size_t dev_count;
+	int native[2]; /* the native hook's programs as test runs can have them: guests', uplinks' */
 	int tables[64]; /* flow tables by tenant, -1: none */
 	unsigned side;
 	char dir[64]; /* the bpffs */
@@ -99,6 +100,9 @@ extern const char *const definition; /* the one most rows are about */
 
 int world_open(void);
 void world_close(void);
+/* Gives an object that is open the world's maps. */
+struct bpf_object;
+int share_maps(struct bpf_object *obj);
 int world_apply(const char *text); /* makes a definition the one in force */
 struct dev *dev_by_name(const char *name);
 void name_mac(const char *name, uint8_t mac[6]);
@@ -120,7 +124,7 @@ void port_write(const char *dev, const struct gl_port_val *val);
 
 /* ---- rows ------------------------------------------------------------------------------------------------- */
 
-enum hook { HOOK_XDP = 1, HOOK_TC = 2 };
+enum hook { HOOK_XDP = 1, HOOK_TC = 2, HOOK_GENERIC = 4 };
 enum verdict {
 	DROP = 0, /* without `drop`: the frame has done its work */
 	PASS,
@@ -138,9 +142,9 @@ struct row {
 	struct frame out; /* no MACs: as it came */
 	enum gl_drop drop;
 	const char *copies; /* devices that get a copy, blanks between */
-	bool slow; /* XDP leaves it to TC */
+	bool slow; /* native XDP leaves it to TC; generic XDP leaves all that may pass */
 	bool free_port; /* the source port of what comes out is not foreseen */
-	int only; /* enum hook; 0: both */
+	int only; /* enum hook, or-ed; 0: all */
 	uint16_t gso;
 	uint32_t mark;
 	enum program program;
@@ -164,6 +168,7 @@ uint64_t drops(const char *on, enum gl_drop reason);
 void rows_run(const char *table, const struct row *rows, size_t count);
 #define ROWS(table) rows_run(#table, table, sizeof(table) / sizeof(*(table)))
 extern bool provoked[GL_DROP_COUNT];
+const char *hook_name(enum hook hook);
 
 /* ---- tests ------------------------------------------------------------------------------------------------ */
 

@@ -157,7 +157,7 @@ static const struct row ipv4[] = {
 	{ .name = "half an IP header",
 	  .on = "n1",
 	  .drop = GL_DROP_IP_MALFORMED,
-	  .only = HOOK_XDP,
+	  .only = HOOK_XDP | HOOK_GENERIC,
 	  .in = { TO_N2, UDP("n1", 1, "n2", 2), .cut = 24 } },
 	{ .name = "an offset beyond 64 KiB",
 	  .on = "n1",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Runs the rows of a table, first by XDP with TC behind it, then by TC alone, and holds all that happened against what
- * the row says: verdict, bytes, copies, drop counters, traffic counters. Neighbours: prog.h. */
+/* Runs the rows of a table, by native and generic XDP with TC behind them, and by TC alone, and holds all that happened
+ * against what the row says: verdict, bytes, copies, drop counters, traffic counters. Neighbours: prog.h. */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -49,13 +49,23 @@ void result(bool good, const char *fmt, ...)
 	*complaints = 0;
 }
 
+const char *hook_name(enum hook hook)
+{
+	return hook == HOOK_XDP ? "native " : hook == HOOK_TC ? "tc     " : "generic";
+}
+
 int prog_of(const struct dev *dev, enum hook hook)
 {
 	bool uplink = !strcmp(dev->name, "wan") || !strcmp(dev->name, "lan");
 
-	if (hook == HOOK_XDP)
-		return world.obj.prog[uplink ? GL_PROG_FROM_UPLINK_XDP : GL_PROG_FROM_GUEST_XDP];
-	return world.obj.prog[uplink ? GL_PROG_FROM_UPLINK_TC : GL_PROG_FROM_GUEST_TC];
+	switch (hook) {
+	case HOOK_XDP:
+		return world.native[uplink];
+	case HOOK_GENERIC:
+		return world.obj.prog[uplink ? GL_PROG_FROM_UPLINK_GENERIC : GL_PROG_FROM_GUEST_GENERIC];
+	default:
+		return world.obj.prog[uplink ? GL_PROG_FROM_UPLINK_TC : GL_PROG_FROM_GUEST_TC];
+	}
 }
 
 int prog_run(int fd, enum hook hook, const struct dev *dev, const uint8_t *in, size_t len, const struct row *row,
@@ -66,7 +76,7 @@ int prog_run(int fd, enum hook hook, const struct dev *dev, const uint8_t *in, s
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = len, .data_out = ret->out,
 		    .data_size_out = sizeof(ret->out), .repeat = 1);
 
-	if (hook == HOOK_XDP) {
+	if (hook != HOOK_TC) {
 		opts.ctx_in = &xdp;
 		opts.ctx_size_in = sizeof(xdp);
 	} else {
@@ -90,14 +100,14 @@ enum verdict packet(const char *on, enum hook hook, const struct frame *f, struc
 	size_t len = frame_build(f, in);
 	int err = prog_run(prog_of(dev, hook), hook, dev, in, len, NULL, ret);
 
-	if (!err && hook == HOOK_XDP && ret->verdict == XDP_PASS) {
+	if (!err && hook != HOOK_TC && ret->verdict == XDP_PASS) {
 		hook = HOOK_TC;
 		err = prog_run(prog_of(dev, hook), hook, dev, in, len, NULL, ret);
 	}
 	if (err)
 		complain("cannot be run: %s", strerror(-err));
-	if (hook == HOOK_XDP)
-		return ret->verdict == XDP_REDIRECT ? SEND : ret->verdict == XDP_TX ? BACK : DROP;
+	if (hook != HOOK_TC)
+		return ret->verdict == XDP_REDIRECT ? SEND : DROP;
 	return ret->verdict == TC_ACT_REDIRECT ? SEND : ret->verdict == TC_ACT_SHOT ? DROP : PASS;
 }
 
@@ -119,7 +129,7 @@ static const char *verdict_name(enum hook hook, int verdict, char *buf, size_t s
 {
 	static const char *const xdp[] = { "XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT" };
 
-	if (hook == HOOK_XDP && verdict >= 0 && verdict < 5)
+	if (hook != HOOK_TC && verdict >= 0 && verdict < 5)
 		return xdp[verdict];
 	if (hook == HOOK_TC && (verdict == TC_ACT_SHOT || verdict == TC_ACT_REDIRECT || verdict == TC_ACT_UNSPEC))
 		return verdict == TC_ACT_SHOT	  ? "TC_ACT_SHOT"
@@ -131,11 +141,8 @@ static const char *verdict_name(enum hook hook, int verdict, char *buf, size_t s
 
 static int wanted_verdict(enum hook hook, const struct row *row)
 {
-	if (hook == HOOK_XDP)
-		return row->verdict == DROP   ? XDP_DROP
-		       : row->verdict == PASS ? XDP_PASS
-		       : row->verdict == SEND ? XDP_REDIRECT
-					      : XDP_TX;
+	if (hook != HOOK_TC)
+		return row->verdict == DROP ? XDP_DROP : row->verdict == PASS ? XDP_PASS : XDP_REDIRECT;
 	return row->verdict == DROP ? TC_ACT_SHOT : row->verdict == PASS ? TC_ACT_UNSPEC : TC_ACT_REDIRECT;
 }
 
@@ -283,8 +290,11 @@ static void row_run(const char *table, const struct row *row, enum hook first)
 	counts_clear();
 	fd = row->program == TO_GUEST ? world.obj.prog[GL_PROG_TO_GUEST_TC] : prog_of(dev, hook);
 	err = prog_run(fd, hook, dev, in, len, row, &run);
-	if (!err && hook == HOOK_XDP && (row->slow || (row->verdict == PASS && run.verdict == XDP_PASS))) {
-		if (run.verdict != XDP_PASS)
+	if (!err && hook == HOOK_GENERIC && run.verdict != XDP_PASS && run.verdict != XDP_DROP)
+		complain("generic XDP says %s", verdict_name(hook, run.verdict, buf[0], sizeof(buf[0])));
+	if (!err && hook != HOOK_TC &&
+	    (row->slow || (run.verdict == XDP_PASS && (hook == HOOK_GENERIC || row->verdict == PASS)))) {
+		if (run.verdict != XDP_PASS && hook == HOOK_XDP)
 			complain("XDP says %s instead of leaving it to TC",
 				 verdict_name(hook, run.verdict, buf[0], sizeof(buf[0])));
 		if (run.out_len != len || memcmp(run.out, in, len))
@@ -309,15 +319,15 @@ static void row_run(const char *table, const struct row *row, enum hook first)
 	}
 	if (row->after && !row->after())
 		complain("the state afterwards is another one");
-	result(true, "%s %s: %s", first == HOOK_XDP ? "xdp" : "tc ", table, row->name);
+	result(true, "%s %s: %s", hook_name(first), table, row->name);
 }
 
 void rows_run(const char *table, const struct row *rows, size_t count)
 {
-	for (int hook = HOOK_XDP; hook <= HOOK_TC; hook++) {
+	for (int hook = HOOK_XDP; hook <= HOOK_GENERIC; hook <<= 1) {
 		flows_clear();
 		for (size_t i = 0; i < count; i++)
-			if (!rows[i].only || rows[i].only == hook)
+			if (!rows[i].only || (rows[i].only & hook))
 				row_run(table, &rows[i], hook);
 	}
 }

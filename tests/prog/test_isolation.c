@@ -156,14 +156,14 @@ static void hostile(const char *on, const struct frame *frames, size_t count, bo
 	for (int i = 0; i < PACKETS; i++) {
 		uint8_t in[2 * FRAME_MAX];
 		size_t len = frame_build(&frames[dice(count)], in);
-		enum hook hook = dice(2) ? HOOK_XDP : HOOK_TC;
+		enum hook hook = 1 << dice(3);
 		struct run run;
 		bool passed_on;
 		int err;
 
 		len = mutate(in, len);
 		err = prog_run(prog_of(dev, hook), hook, dev, in, len, NULL, &run);
-		if (!err && hook == HOOK_XDP && run.verdict == XDP_PASS) {
+		if (!err && hook != HOOK_TC && run.verdict == XDP_PASS) {
 			if (run.out_len != len || memcmp(run.out, in, len)) {
 				complain("XDP has changed what it passes");
 				hex("in", in, len);
@@ -174,10 +174,10 @@ static void hostile(const char *on, const struct frame *frames, size_t count, bo
 		/* What the kernel does not make an skb of, for want of an IP header. */
 		if (err)
 			continue;
-		passed_on = hook == HOOK_XDP ? run.verdict == XDP_PASS
-					     : run.verdict != TC_ACT_SHOT && run.verdict != TC_ACT_REDIRECT;
+		passed_on = hook != HOOK_TC ? run.verdict == XDP_PASS
+					    : run.verdict != TC_ACT_SHOT && run.verdict != TC_ACT_REDIRECT;
 		ran++;
-		if (hook == HOOK_XDP && run.verdict == XDP_ABORTED)
+		if (hook != HOOK_TC && run.verdict == XDP_ABORTED)
 			complain("packet %d: aborted", i);
 		if (guest && passed_on) {
 			complain("packet %d went to the host", i);

@@ -143,7 +143,7 @@ static void ports_run_out(enum hook hook)
 	f.dst = "198.18.0.2";
 	if (packet("p1", hook, &f, &run) != SEND)
 		complain("a flow to another destination was refused");
-	result(true, "%s 64 ports are good for 64 flows to one destination", hook == HOOK_XDP ? "xdp" : "tc ");
+	result(true, "%s 64 ports are good for 64 flows to one destination", hook_name(hook));
 }
 
 static void table_is_full(enum hook hook)
@@ -176,7 +176,7 @@ static void table_is_full(enum hook hook)
 		complain("an answer was refused");
 	if (packet("n1", hook, &other, &run) != SEND)
 		complain("another tenant's flow was refused");
-	result(true, "%s a full table refuses new flows of that tenant alone", hook == HOOK_XDP ? "xdp" : "tc ");
+	result(true, "%s a full table refuses new flows of that tenant alone", hook_name(hook));
 }
 
 /* A share with room for one entry more: nothing half is left behind. */
@@ -195,8 +195,7 @@ static void table_is_nearly_full(enum hook hook)
 	f = (struct frame){ ETH("gw:tiny/net", "t1"), UDP("t1", 1002, OUT, 53) };
 	if (packet("t1", hook, &f, &run) != DROP || flow_count("tiny") != 3)
 		complain("%zu entries after a translated flow, not 3", flow_count("tiny"));
-	result(true, "%s no half of a flow is left where the other half finds no room",
-	       hook == HOOK_XDP ? "xdp" : "tc ");
+	result(true, "%s no half of a flow is left where the other half finds no room", hook_name(hook));
 }
 
 void test_limits(void)
@@ -260,7 +259,7 @@ static void a_rule_is_taken_away(enum hook hook, bool answer)
 		complain("%zu entries are left, not 2", flow_count("acme"));
 	expect(SEND, "n2", hook, (struct frame){ ETH("n1", "n2"), UDP("n2", 1, "n1", 1) }, "the other flow");
 	back();
-	result(true, "%s a rule taken away cuts its flows with the next %s", hook == HOOK_XDP ? "xdp" : "tc ",
+	result(true, "%s a rule taken away cuts its flows with the next %s", hook_name(hook),
 	       answer ? "answer" : "packet");
 }
 
@@ -298,7 +297,7 @@ static void a_mapping_stays(enum hook hook)
 	}
 	if (flow_count("narrow") != 2)
 		complain("%zu entries for one flow", flow_count("narrow"));
-	result(true, "%s a change elsewhere leaves a mapping as it is", hook == HOOK_XDP ? "xdp" : "tc ");
+	result(true, "%s a change elsewhere leaves a mapping as it is", hook_name(hook));
 }
 
 static void a_pool_moves(enum hook hook)
@@ -319,7 +318,7 @@ static void a_pool_moves(enum hook hook)
 	if (flow_count("narrow") != 2)
 		complain("%zu entries for one flow", flow_count("narrow"));
 	back();
-	result(true, "%s a pool that moves takes its mappings with it", hook == HOOK_XDP ? "xdp" : "tc ");
+	result(true, "%s a pool that moves takes its mappings with it", hook_name(hook));
 }
 
 static void a_forward_goes(enum hook hook, bool answer)
@@ -337,7 +336,7 @@ static void a_forward_goes(enum hook hook, bool answer)
 	if (flow_count("acme"))
 		complain("%zu entries are left", flow_count("acme"));
 	back();
-	result(true, "%s a forwarded port taken away cuts its flows with the next %s", hook == HOOK_XDP ? "xdp" : "tc ",
+	result(true, "%s a forwarded port taken away cuts its flows with the next %s", hook_name(hook),
 	       answer ? "answer" : "packet");
 }
 
@@ -355,7 +354,7 @@ static void an_address_goes(enum hook hook)
 	if (packet("n3", hook, &reply, &run) == SEND && port_out(&run) == 99)
 		complain("an answer leaves by the address that was taken away");
 	back();
-	result(true, "%s a floating address taken away is nobody's", hook == HOOK_XDP ? "xdp" : "tc ");
+	result(true, "%s a floating address taken away is nobody's", hook_name(hook));
 }
 
 /* The opener's slot has been given to an interface of another tenant, at the same address. */
@@ -382,8 +381,7 @@ static void a_slot_is_given_away(enum hook hook)
 	if (flow_count("acme"))
 		complain("%zu entries are left", flow_count("acme"));
 	port_write("n1", &was);
-	result(true, "%s a slot given to another tenant gets no answers of the last one",
-	       hook == HOOK_XDP ? "xdp" : "tc ");
+	result(true, "%s a slot given to another tenant gets no answers of the last one", hook_name(hook));
 }
 
 void test_changes(void)

@@ -25,6 +25,7 @@
 #include "loader/compile.h"
 #include "loader/flowtable.h"
 #include "loader/snapshot.h"
+#include "native.skel.h"
 #include "prog.h"
 
 struct world world;
@@ -390,6 +391,37 @@ out:
 	return err;
 }
 
+int share_maps(struct bpf_object *obj)
+{
+	int err = 0;
+
+	for (int id = 0; id < GL_MAP_COUNT && !err; id++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(obj, gl_map_info(id)->name);
+
+		err = map ? bpf_map__reuse_fd(map, world.obj.map[id]) : -ENOENT;
+	}
+	return err;
+}
+
+static int load_native(void)
+{
+	struct native_bpf *skel = native_bpf__open();
+	struct bpf_program *prog;
+	int err = skel ? share_maps(skel->obj) : -errno;
+
+	if (!err) {
+		bpf_object__for_each_program(prog, skel->obj) bpf_program__set_autoload(
+			prog, prog == skel->progs.from_guest_xdp || prog == skel->progs.from_uplink_xdp);
+		err = native_bpf__load(skel);
+	}
+	if (!err) {
+		world.native[0] = dup(bpf_program__fd(skel->progs.from_guest_xdp));
+		world.native[1] = dup(bpf_program__fd(skel->progs.from_uplink_xdp));
+	}
+	native_bpf__destroy(skel);
+	return err;
+}
+
 int world_open(void)
 {
 	struct gl_diag diag = { 0 };
@@ -414,6 +446,10 @@ int world_open(void)
 		err = gl_object_load(world.dir, &world.obj, &diag);
 	print_diag(&diag);
 	gl_diag_clear(&diag);
+	if (!err)
+		err = load_native();
+	if (err)
+		printf("cannot load the programs: %s\n", strerror(-err));
 	for (size_t i = 0; i < world.dev_count; i++)
 		world.devs[i].slot = GL_NO_SLOT;
 	return err ? err : world_apply(definition);
