@@ -5,7 +5,6 @@
 Partial and complete checksums, TCP and UDP segmentation up to 64 KiB, several queues, jumbo frames: tap to tap, tap to
 veth, tap to uplink and uplink to tap, through native XDP, generic XDP and TC alone. GL_SOAK=1 makes the bulk 1 GiB.
 """
-import hashlib
 import os
 import random
 import socket
@@ -16,7 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
 from gl import (BROADCAST, GSO_TCPV4, GSO_UDP_L4, HOST_IP, NEEDS_CSUM, ROUTER_IP, SERVER_IP, ZERO, arp, ensure, eth,
-                icmp4, tcp4, test, transfer, udp4, vnet, wait_for)
+                tcp4, test, transfer, udp4, vnet)
 
 UDP_SEGMENT, SOL_UDP = 103, 17
 BULK = (1 << 30) if os.environ.get("GL_SOAK") else (256 << 20)
@@ -51,22 +50,22 @@ def public(g):
 
 
 class Site:
-    """a and b: one queue and all offloads; n: none; q: two queues; v: a veth; r: a raw tap; s: a small MTU."""
+    """a and b: one queue and all offloads; n: none; q: two queues; v: a veth; r: a raw tap."""
 
-    def __init__(self, wish, mtu=1500, small=0):
+    def __init__(self, mtu=1500):
         self.lab = lab = gl.Lab(mtu=mtu)
         big = mtu if mtu != 1500 else None
         for g, kind, more in (("a", "cable", ()), ("b", "cable", ()), ("n", "cable", ("--no-offload",)),
                               ("q", "cable", ("--queues", "2")), ("v", "veth", ())):
             setattr(self, g, lab.guest(g, IPS[g] + "/24", "10.0.0.1", MACS[g], kind=kind, more=more, mtu=big))
         self.raw = lab.raw("tap-r", mtu=big)
-        names = GUESTS
-        if small:
-            self.small = lab.raw("tap-s", mtu=small)
-            names += "s"
-        lab.apply(definition(wish, names))
-        self.raw.send(eth(BROADCAST, MACS["r"], 0x806, arp(1, MACS["r"], IPS["r"], ZERO, "10.0.0.1")))
-        self.gw = self.raw.expect(lambda f: f.kind == 0x806 and f.op == 2, what="ARP reply").arp_smac
+        self.names = GUESTS
+
+    def apply(self, wish):
+        self.lab.apply(definition(wish, self.names))
+
+
+sited = gl.shared(Site)
 
 
 def every_pair(site, size):
@@ -100,32 +99,28 @@ def datagrams(sender, receiver, addr, segment, count=40, source_port=0, port=600
            f"{len(set(got) & set(parts))} right")
 
 
-def shown(site, tap):
-    return site.lab.attachments()[tap]
-
-
-def frames(site, target, target_mac, target_ip, deliver):
+def frames(raw, target_mac, target_ip, deliver):
     """Frames of every kind of virtio header, written to the raw tap; deliver(want) returns what arrived."""
     body = random.Random(7).randbytes(60000)
     src, mac = IPS["r"], MACS["r"]
     for n in (0, 1, 17, 64, 1000, 1472):
         for partial in (False, True):
             hdr = vnet(NEEDS_CSUM, 0, 0, 0, 34, 6) if partial else b""
-            site.raw.send(eth(target_mac, mac, 0x800, udp4(src, target_ip, 5000, 6000, body[:n], partial=partial)), hdr)
+            raw.send(eth(target_mac, mac, 0x800, udp4(src, target_ip, 5000, 6000, body[:n], partial=partial)), hdr)
             deliver(17, body[:n], f"UDP of {n} bytes, {'partial' if partial else 'complete'} sum")
     for n in (0, 1, 700, 1460):
         for partial in (False, True):
             hdr = vnet(NEEDS_CSUM, 0, 0, 0, 34, 16) if partial else b""
-            site.raw.send(eth(target_mac, mac, 0x800, tcp4(src, target_ip, 5000, 6000, flags=2 if n == 0 else 0x18, seq=9, ack=9,
+            raw.send(eth(target_mac, mac, 0x800, tcp4(src, target_ip, 5000, 6000, flags=2 if n == 0 else 0x18, seq=9, ack=9,
                                                           data=body[:n], partial=partial)), hdr)
             deliver(6, body[:n], f"TCP of {n} bytes, {'partial' if partial else 'complete'} sum")
     for n, size in ((3000, 1448), (20000, 1448), (60000, 1448)):
-        site.raw.send(eth(target_mac, mac, 0x800, tcp4(src, target_ip, 5000, 6000, flags=0x18, seq=9, ack=9, data=body[:n], partial=True)),
+        raw.send(eth(target_mac, mac, 0x800, tcp4(src, target_ip, 5000, 6000, flags=0x18, seq=9, ack=9, data=body[:n], partial=True)),
                       vnet(NEEDS_CSUM, GSO_TCPV4, 54, size, 34, 16))
         deliver(6, body[:n], f"TCP segmentation of {n} bytes")
 
 
-def raw_to_raw(site, receiver, receiver_offload):
+def raw_to_raw(raw, receiver, g, receiver_offload):
     def deliver(proto, data, what):
         parts, end = b"", time.monotonic() + 1
         while time.monotonic() < end:
@@ -141,111 +136,121 @@ def raw_to_raw(site, receiver, receiver_offload):
                 break
         ensure(parts == data, f"{what}: {len(parts)} of {len(data)} bytes arrived")
 
-    frames(site, receiver, MACS["s"], IPS["s"], deliver)
+    frames(raw, MACS[g], IPS[g], deliver)
 
 
-def hook(wish):
-    site = Site(wish)
-    try:
-        for tap in ("wan", "tap-a", "tap-n", "tap-v"):
-            row = shown(site, tap)
-            want = {"auto": ("native", "generic"), "generic": ("generic",), "off": ("off",)}[wish]
-            ensure(row["xdp"] in want, f"{tap}: {row}")
-            ensure(row["tc"] in ("tcx", "clsact"), f"{tap}: {row}")
-        if wish == "auto":
-            ensure(shown(site, "tap-a")["xdp"] == "native", f"a tap of MTU 1500 takes native XDP: {shown(site, 'tap-a')}")
-        every_pair(site, 6 << 20)
-        for one, other, addr in ((site.a, site.b, IPS["b"]), (site.n, site.a, IPS["a"]), (site.a, site.n, IPS["n"]),
-                                 (site.v, site.a, IPS["a"]), (site.a, site.lab.out, SERVER_IP), (site.n, site.lab.out, SERVER_IP),
-                                 (site.lab.out, site.n, public("n")), (site.lab.out, site.b, public("b"))):
-            for segment in (100, 1400):
-                datagrams(one, other, addr, segment)
-            datagrams(one, other, addr, 1472, count=4)  # exactly the MTU
-    finally:
-        site.lab.close()
+def hook(s, wish):
+    s.apply(wish)
+    for tap in ("wan", "tap-a", "tap-n", "tap-v"):
+        row = s.lab.attachments()[tap]
+        want = {"auto": ("native", "generic"), "generic": ("generic",), "off": ("off",)}[wish]
+        ensure(row["xdp"] in want, f"{tap}: {row}")
+        ensure(row["tc"] in ("tcx", "clsact"), f"{tap}: {row}")
+    if wish == "auto":
+        row = s.lab.attachments()["tap-a"]
+        ensure(row["xdp"] == "native", f"a tap of MTU 1500 takes native XDP: {row}")
+    every_pair(s, 6 << 20)
+    for one, other, addr in ((s.a, s.b, IPS["b"]), (s.n, s.a, IPS["a"]), (s.a, s.n, IPS["n"]), (s.v, s.a, IPS["a"]),
+                             (s.a, s.lab.out, SERVER_IP), (s.n, s.lab.out, SERVER_IP), (s.lab.out, s.n, public("n")),
+                             (s.lab.out, s.b, public("b"))):
+        for segment in (100, 1400):
+            datagrams(one, other, addr, segment)
+        datagrams(one, other, addr, 1472, count=4)  # exactly the MTU
 
 
-@test
-def native():
+@sited
+def native(s):
     """by native XDP: bulk TCP and UDP segmentation between guests with and without offloads, several queues, veth, uplink"""
-    hook("auto")
+    hook(s, "auto")
 
 
-@test
-def generic():
+@sited
+def generic(s):
     """the same by generic XDP"""
-    hook("generic")
+    hook(s, "generic")
 
 
-@test
-def tc_alone():
+@sited
+def tc_alone(s):
     """the same by TC alone"""
-    hook("off")
+    hook(s, "off")
+
+
+@sited
+def native_again(s):
+    """changing the hook while connections are open loses none of them"""
+    with s.lab.out.tcp_listen(SERVER_IP, 5556) as listener, s.a.connect(SERVER_IP, 5556) as one:
+        two, _ = listener.accept()
+        with two:
+            two.settimeout(3)
+            for wish in ("auto", "generic", "off", "auto"):
+                s.apply(wish)
+                for n in range(20):
+                    one.sendall(b"%d" % n)
+                    two.sendall(two.recv(100))
+                    one.recv(100)
 
 
 @test
 def every_header():
     """frames of each kind of checksum and segmentation arrive whole, at a tap that takes partial sums and one that does not"""
-    for wish in ("auto", "generic", "off"):
-        for offload in (True, False):
-            lab = gl.Lab()
-            try:
-                class S:
-                    pass
-                s = S()
-                s.lab, s.raw, rx = lab, lab.raw("tap-r"), lab.raw("tap-s", offload=offload)
-                lab.apply(definition(wish, "rs"))
-                raw_to_raw(s, rx, offload)
-                ensure(not lab.drops(), f"{wish}: dropped {lab.drops()}")
-            except gl.Failed as e:
-                raise gl.Failed(f"xdp {wish}, receiver {'with' if offload else 'without'} offloads: {e}") from None
-            finally:
-                lab.close()
+    with gl.lab() as lab:
+        raw, one, two = lab.raw("tap-r"), lab.raw("tap-s"), lab.raw("tap-q", offload=False)
+        for wish in ("auto", "generic", "off"):
+            lab.apply(definition(wish, "rsq"))
+            for rx, g, offload in ((one, "s", True), (two, "q", False)):
+                try:
+                    raw_to_raw(raw, rx, g, offload)
+                except gl.Failed as e:
+                    raise gl.Failed(f"xdp {wish}, receiver {'with' if offload else 'without'} offloads: {e}") from None
+            ensure(not lab.drops(), f"{wish}: dropped {lab.drops()}")
 
 
 @test
 def translated_headers():
     """partial and complete sums are right behind NAT as well, out and back, tap to uplink and uplink to tap"""
-    for wish in ("auto", "generic", "off"):
-        lab = gl.Lab()
-        try:
-            raw = lab.raw("tap-r")
+    with gl.lab() as lab:
+        raw = lab.raw("tap-r")
+        rx = lab.out.udp(SERVER_IP, 6000)
+        for wish in ("auto", "generic", "off"):
             lab.apply(definition(wish, "r", forwards=False))
-            raw.send(eth(BROADCAST, MACS["r"], 0x806, arp(1, MACS["r"], IPS["r"], ZERO, "10.0.0.1")))
-            gw = raw.expect(lambda f: f.kind == 0x806 and f.op == 2, what="ARP reply").arp_smac
-            rx = lab.out.udp(SERVER_IP, 6000)
-            body = random.Random(8).randbytes(60000)
-            for n in (0, 1, 2, 17, 63, 64, 1000, 1471, 1472):
-                for partial, zero in ((False, False), (True, False), (False, True)):
-                    ip = udp4(IPS["r"], SERVER_IP, 5000, 6000, body[:n], partial=partial)
-                    if zero:
-                        ip = ip[:26] + b"\0\0" + ip[28:]
-                    raw.send(eth(gw, MACS["r"], 0x800, ip), vnet(NEEDS_CSUM, 0, 0, 0, 34, 6) if partial else b"")
-                    what = f"xdp {wish}: {n} bytes, partial {partial}, zero {zero}"
-                    try:
-                        data, peer = rx.recvfrom(2000)
-                    except TimeoutError:
-                        raise gl.Failed(f"{what}: did not arrive (a wrong sum?); drops {lab.drops()}") from None
-                    ensure(data == body[:n] and peer[0] == HOST_IP, what)
-                    rx.sendto(data, peer)
-                    f = raw.expect(lambda f: f.proto == 17, what=what + ": answer")
-                    ensure(f.l4[8:] == data and f.checksums_right() and f.dport == 5000 and f.ip_dst == IPS["r"], f"{what}: {f}")
-            # one frame of UDP segmentation, where the kernel has it
-            if raw.send(eth(gw, MACS["r"], 0x800, udp4(IPS["r"], SERVER_IP, 5000, 6000, body[:28000], partial=True)),
-                        vnet(NEEDS_CSUM, GSO_UDP_L4, 42, 1400, 34, 6)):
-                got = [rx.recv(2000) for _ in range(20)]
-                ensure(b"".join(got) == body[:28000], f"xdp {wish}: a frame of UDP segmentation")
-            rx.close()
-        finally:
-            lab.close()
+            translated(lab, raw, rx, wish)
+        rx.close()
+
+
+def translated(lab, raw, rx, wish):
+    raw.send(eth(BROADCAST, MACS["r"], 0x806, arp(1, MACS["r"], IPS["r"], ZERO, "10.0.0.1")))
+    gw = raw.expect(lambda f: f.kind == 0x806 and f.op == 2, what="ARP reply").arp_smac
+    body = random.Random(8).randbytes(60000)
+    for n in (0, 1, 2, 17, 63, 64, 1000, 1471, 1472):
+        for partial, zero in ((False, False), (True, False), (False, True)):
+            ip = udp4(IPS["r"], SERVER_IP, 5000, 6000, body[:n], partial=partial)
+            if zero:
+                ip = ip[:26] + b"\0\0" + ip[28:]
+            raw.send(eth(gw, MACS["r"], 0x800, ip), vnet(NEEDS_CSUM, 0, 0, 0, 34, 6) if partial else b"")
+            what = f"xdp {wish}: {n} bytes, partial {partial}, zero {zero}"
+            try:
+                data, peer = rx.recvfrom(2000)
+            except TimeoutError:
+                raise gl.Failed(f"{what}: did not arrive (a wrong sum?); drops {lab.drops()}") from None
+            ensure(data == body[:n] and peer[0] == HOST_IP, what)
+            rx.sendto(data, peer)
+            f = raw.expect(lambda f: f.proto == 17, what=what + ": answer")
+            ensure(f.l4[8:] == data and f.checksums_right() and f.dport == 5000 and f.ip_dst == IPS["r"], f"{what}: {f}")
+    # one frame of UDP segmentation, where the kernel has it
+    if raw.send(eth(gw, MACS["r"], 0x800, udp4(IPS["r"], SERVER_IP, 5000, 6000, body[:28000], partial=True)),
+                vnet(NEEDS_CSUM, GSO_UDP_L4, 42, 1400, 34, 6)):
+        got = [rx.recv(2000) for _ in range(20)]
+        ensure(b"".join(got) == body[:28000], f"xdp {wish}: a frame of UDP segmentation")
 
 
 @test
 def jumbo():
     """jumbo frames of 9000 bytes, single and segmented, by every hook that can, tap to tap and over the uplink"""
-    for wish in ("auto", "off"):
-        site = Site(wish, mtu=9000)
-        try:
+    site = Site(mtu=9000)
+    try:
+        for wish in ("auto", "off"):
+            site.apply(wish)
             every_pair(site, 6 << 20)
             for one, other, addr in ((site.a, site.b, IPS["b"]), (site.n, site.a, IPS["a"]), (site.n, site.lab.out, SERVER_IP),
                                      (site.lab.out, site.n, public("n"))):
@@ -253,81 +258,67 @@ def jumbo():
                 datagrams(one, other, addr, 4000, count=10)
             ensure(site.n.ping(SERVER_IP, 2, 2, "-s", "8972", "-M", "do"), "echo of 9000 bytes")
             ensure(site.a.ping("10.0.0.1", 2, 2, "-s", "1400", "-M", "do"), "echo of the gateway")
-        finally:
-            site.lab.close()
+    finally:
+        site.lab.close()
 
 
 @test
 def too_big():
     """a packet above the target's MTU is answered with ICMP fragmentation needed, naming the MTU; a smaller one arrives"""
-    for wish in ("auto", "off"):
-        site = Site(wish, small=1300)
-        try:
-            raw = site.raw
-            for dst in (MACS["s"],):
-                before = site.lab.drops()
-                ip = udp4(IPS["r"], IPS["s"], 5000, 6000, bytes(1350), frag=0x4000)
-                raw.send(eth(dst, MACS["r"], 0x800, ip))
-                f = raw.expect(lambda f: f.proto == 1, what="fragmentation needed")
-                ensure((f.l4[0], f.l4[1]) == (3, 4) and f.checksums_right() and f.ip_dst == IPS["r"], f"{f}")
-                ensure(struct.unpack("!H", f.l4[6:8])[0] == 1300 and f.l4[8:36] == ip[:28], f"{f}")
-                site.lab.expect_drops(before, {"TOO_BIG": 1})
-                ensure(not site.small.drain(), "the packet came through all the same")
-                raw.send(eth(dst, MACS["r"], 0x800, udp4(IPS["r"], IPS["s"], 5000, 6000, bytes(1272), frag=0x4000)))
-                site.small.expect(lambda f: f.proto == 17 and f.total == 1300, what="a packet of exactly the MTU")
-        finally:
-            site.lab.close()
+    with gl.lab() as lab:
+        raw, small = lab.raw("tap-r"), lab.raw("tap-s", mtu=1300)
+        for wish in ("auto", "generic", "off"):
+            lab.apply(definition(wish, "rs"))
+            before = lab.drops()
+            ip = udp4(IPS["r"], IPS["s"], 5000, 6000, bytes(1350), frag=0x4000)
+            raw.send(eth(MACS["s"], MACS["r"], 0x800, ip))
+            f = raw.expect(lambda f: f.proto == 1, what="fragmentation needed")
+            ensure((f.l4[0], f.l4[1]) == (3, 4) and f.checksums_right() and f.ip_dst == IPS["r"], f"{f}")
+            ensure(struct.unpack("!H", f.l4[6:8])[0] == 1300 and f.l4[8:34] == ip[:26], f"{f}")
+            lab.expect_drops(before, {"TOO_BIG": 1})
+            ensure(not small.drain(), "the packet came through all the same")
+            raw.send(eth(MACS["s"], MACS["r"], 0x800, udp4(IPS["r"], IPS["s"], 5000, 6000, bytes(1272), frag=0x4000)))
+            small.expect(lambda f: f.proto == 17 and f.total == 1300, what="a packet of exactly the MTU")
 
 
 @test
 def narrow_uplink():
     """guests of MTU 1500 behind an uplink of 1300 find the path's MTU and lose nothing, with and without segmentation"""
-    for wish in ("auto", "off"):
-        lab = gl.Lab(mtu=1300)
-        try:
-            guests = [lab.guest(g, IPS[g] + "/24", "10.0.0.1", MACS[g], more=more) for g, more in (("a", ()), ("n", ("--no-offload",)))]
+    with gl.lab(mtu=1300) as lab:
+        guests = [lab.guest(g, IPS[g] + "/24", "10.0.0.1", MACS[g], more=more) for g, more in (("a", ()), ("n", ("--no-offload",)))]
+        # the server promises to take 1460 bytes, as one far behind the narrow link would
+        lab.out.ip(f"route replace 198.51.100.0/24 dev out0 src {ROUTER_IP} advmss 1460")
+        for wish in ("auto", "off"):
             lab.apply(definition(wish, "an"))
-            # the server promises to take 1460 bytes, as one far behind the narrow link would
-            lab.out.ip(f"route replace 198.51.100.0/24 dev out0 src {ROUTER_IP} advmss 1460")
             for g in guests:
+                g.sh("ip route flush cache")
                 transfer(g, lab.out, SERVER_IP, size=4 << 20)
-                shown_mtu = g.sh(f"ip route get {SERVER_IP}").stdout
-                ensure("mtu 1300" in shown_mtu, f"xdp {wish}: {g.name} did not learn the path's MTU: {shown_mtu}")
-            lab.out.ip(f"route replace 198.51.100.0/24 dev out0 src {ROUTER_IP}")
-        finally:
-            lab.close()
+                route = g.sh(f"ip route get {SERVER_IP}").stdout
+                ensure("mtu 1300" in route, f"xdp {wish}: {g.name} did not learn the path's MTU: {route}")
 
 
-@test
-def bulk():
+@sited
+def bulk(s):
     """a long transfer has the right hash, tap to tap and through NAT, both ways"""
-    site = Site("auto")
-    try:
-        for one, other, addr, port in ((site.a, site.b, IPS["b"], 5555), (site.a, site.lab.out, SERVER_IP, 5555),
-                                       (site.lab.out, site.a, HOST_IP, 7000)):
-            seconds = transfer(one, other, addr, port=port, size=BULK)
-            print(f"      {one.name} > {addr}: {BULK >> 20} MiB, {BULK * 8 / seconds / 1e9:.1f} Gbit/s, hash included")
-    finally:
-        site.lab.close()
+    s.apply("auto")
+    for one, other, addr, port in ((s.a, s.b, IPS["b"], 5555), (s.a, s.lab.out, SERVER_IP, 5555), (s.lab.out, s.a, HOST_IP, 7000)):
+        seconds = transfer(one, other, addr, port=port, size=BULK)
+        print(f"      {one.name} > {addr}: {BULK >> 20} MiB, {BULK * 8 / seconds / 1e9:.1f} Gbit/s, hash included")
 
 
-@test
-def fragments():
+@sited
+def fragments(s):
     """datagrams in IP fragments arrive whole, inside a network and through NAT both ways"""
-    site = Site("auto")
-    try:
-        for one, other, addr in ((site.a, site.b, IPS["b"]), (site.n, site.lab.out, SERVER_IP), (site.lab.out, site.b, public("b"))):
-            with other.udp("0.0.0.0", 6000) as rx, one.udp() as tx:
-                for n in (2000, 9000, 60000):
-                    data = random.Random(n).randbytes(n)
-                    tx.sendto(data, (addr, 6000))
-                    try:
-                        got = rx.recv(70000)
-                    except TimeoutError:
-                        raise gl.Failed(f"{one.name} -> {addr}: {n} bytes in fragments; drops {site.lab.drops()}") from None
-                    ensure(got == data, f"{n} bytes")
-    finally:
-        site.lab.close()
+    for one, other, addr in ((s.a, s.b, IPS["b"]), (s.n, s.lab.out, SERVER_IP), (s.lab.out, s.b, public("b"))):
+        with other.udp("0.0.0.0", 6000) as rx, one.udp() as tx:
+            for n in (2000, 9000, 60000):
+                data = random.Random(n).randbytes(n)
+                tx.sendto(data, (addr, 6000))
+                try:
+                    got = rx.recv(70000)
+                except TimeoutError:
+                    raise gl.Failed(f"{one.name} -> {addr}: {n} bytes in fragments; drops {s.lab.drops()}") from None
+                ensure(got == data, f"{n} bytes")
 
 
 gl.main()

@@ -273,29 +273,58 @@ def virtio_headers(s):
         ("unknown segmentation", small, vnet(NEEDS_CSUM, 7, 42, 50, ip_end, 6)),
         ("tunnel segmentation", small, vnet(NEEDS_CSUM, 0x20, 42, 50, ip_end, 6)),
         ("UDP fragmentation of TCP", tcp, vnet(NEEDS_CSUM, gl.GSO_UDP, 54, 1000, ip_end, 16)),
+        ("UDP segmentation with its sum in the data", udp, vnet(NEEDS_CSUM, gl.GSO_UDP_L4, 42, 1000, 60, 6)),
     ]
-    accepted = 0
+    # Small frames are another road: what a card would never segment.
+    whole = tcp4(EIP, GIP, 7, 80, flags=16, data=b"d" * 400)
+    for what, ip in (("TCP", whole), ("UDP", udp4(EIP, GIP, 7, 9, b"d" * 400)), ("ICMP", icmp4(EIP, GIP, data=b"d" * 400)),
+                     ("OSPF", ipv4(EIP, GIP, 89, b"d" * 400))):
+        for gso in (gl.GSO_TCPV4, gl.GSO_UDP, gl.GSO_TCPV6, gl.GSO_UDP_L4):
+            for size in (1, 100, 60000):
+                for flags, start, offset in ((0, 0, 0), (NEEDS_CSUM, ip_end, 16), (NEEDS_CSUM, ip_end, 6)):
+                    tries.append((f"small {what}, segmentation {gso} of {size}, flags {flags}, sum at {offset}", ip,
+                                  vnet(flags, gso, 54, size, start, offset)))
+    accepted, wrong = 0, []
     for what, ip, hdr in tries:
-        before = s.lab.drops()
+        before = s.lab.drops() if accepted < 20 else None
         if not s.evil.send(eth(GOOD, EVIL, 0x800, ip), hdr):
             continue
         accepted += 1
-        heard = s.good.drain(0.1)
+        try:
+            heard = s.good.drain(0.02)
+        except gl.Failed as e:
+            wrong.append(f"{what}: {e}")
+            continue
         for f in heard:
             flags, gso, _, size, start, offset, _ = struct.unpack("=BBHHHHH", f.hdr)
             proto_gso = {6: (gl.GSO_TCPV4,), 17: (gl.GSO_UDP_L4, gl.GSO_UDP)}.get(f.proto, ())
-            ensure(gso & 0x7F == 0 or (gso & 0x7F in proto_gso and size >= 8), f"{what}: reached the neighbour: {f}")
+            fits = gso & 0x7F == 0 or (gso & 0x7F in proto_gso and size >= 8 and flags & NEEDS_CSUM)
             if flags & NEEDS_CSUM:
-                ensure((start, offset) == (ip_end, 16 if f.proto == 6 else 6), f"{what}: reached the neighbour: {f}")
-            else:
-                ensure(f.checksums_right() or what.startswith("segmentation without"), f"{what}: wrong sum at the neighbour: {f}")
-        if not heard:
+                # A sum behind a UDP header may be that of a tunnel inside the guest, as any inside unknown protocols.
+                least = {17: ip_end + 8, 6: 65536, 1: 65536}.get(f.proto, ip_end)
+                inside = not gso and least <= start and start + offset + 2 <= len(f.data)
+                fits &= inside or (start, offset) == (ip_end, 16 if f.proto == 6 else 6)
+            if not fits:
+                wrong.append(f"{what}: reached the neighbour: {f}")
+        if not heard and before is not None:
             try:
                 gl.wait_for(lambda: s.lab.new_drops(before), 1, "a count")
             except gl.Failed:
-                raise gl.Failed(f"{what}: vanished without being counted") from None
+                wrong.append(f"{what}: vanished without being counted")
+    ensure(not wrong, lambda: f"{len(wrong)} of {accepted} headers:\n      " + "\n      ".join(wrong[:8]))
     ensure(accepted >= 4, f"the kernel let only {accepted} of {len(tries)} headers through")
-    s.unheard("virtio header", s.evil)
+    # The gateway's own answers do not carry the state of what they answer.
+    for gso in (gl.GSO_TCPV4, gl.GSO_UDP, gl.GSO_UDP_L4):
+        for hdr in (vnet(0, gso, 42, 1), vnet(NEEDS_CSUM, gso, 42, 1, ip_end, 16 if gso == 1 else 6)):
+            s.evil.send(eth(s.gw, EVIL, 0x800, icmp4(EIP, "10.0.0.1", data=b"d" * 100)), hdr)
+            s.evil.send(eth(s.gw, EVIL, 0x800, udp4(EIP, SERVER_IP, 7, 9, b"d" * 100, ttl=1)), hdr)
+            s.evil.send(eth(s.gw, EVIL, 0x800, tcp4(EIP, SERVER_IP, 7, 9, data=b"d" * 100, ttl=1)), hdr)
+            s.evil.send(eth(BROADCAST, EVIL, 0x806, arp(1, EVIL, EIP, ZERO, "10.0.0.1") + bytes(60)), hdr)
+            s.evil.send(eth(GOOD, EVIL, 0x806, arp(2, EVIL, EIP, GOOD, GIP) + bytes(60)), hdr)
+    for t in (s.evil, s.good):
+        for f in t.drain():
+            ensure(f.hdr[:2] == b"\0\0", f"an answer with a virtio header of its question: {f}")
+    s.quiet()
     # honest headers go through whole
     s.evil.send(eth(GOOD, EVIL, 0x800, tcp), vnet(NEEDS_CSUM, gl.GSO_TCPV4, 54, 1000, ip_end, 16))
     s.good.expect(lambda f: f.proto == 6 and f.hdr[1] == gl.GSO_TCPV4 and len(f.l4) == 4020 and f.checksums_right(), what="4000 bytes in one frame")
@@ -339,7 +368,8 @@ def tunnels(s):
                          ("GUE", udp4(EIP, dst, 5000, 6080, b"\0\4\0\0" + whole[14:])), ("GRE", ipv4(EIP, dst, 47, b"\0\0\x65\x58" + whole)),
                          ("IPIP", ipv4(EIP, dst, 4, whole[14:])), ("6in4", ipv4(EIP, dst, 41, b"\x60" + bytes(39))),
                          ("ESP", ipv4(EIP, dst, 50, bytes(40)))):
-            s.drop(f"{what} to {dst}", eth(s.gw, EVIL, 0x800, ip), reason)
+            ports = ip[9] == 17 or dst != HOST_IP  # what cannot be translated is refused before anybody asks where to
+            s.drop(f"{what} to {dst}", eth(s.gw, EVIL, 0x800, ip), reason if ports else "NAT_PROTOCOL")
 
 
 @cases
