@@ -11,11 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* How many interfaces one broadcast frame has to reach; stands in the table of what was seen. */
-struct gl_members {
-	size_t count;
-};
-
 /* ---- names ---------------------------------------------------------------------------------------------------- */
 
 static void check_name(struct gl_check *c, enum gl_seen kind, uint32_t scope, const struct gl_string *name,
@@ -191,22 +186,7 @@ static void check_allowed(struct gl_check *c, const struct gl_prefix *pair, cons
 /* Broadcast frames reach a bounded number of interfaces; the first one beyond is reported. */
 static void check_members(struct gl_check *c, const struct gl_interface *interface, const struct gl_net *net)
 {
-	struct gl_members *members;
-	struct seen_key key;
-	const void *had;
-	size_t len;
-
-	if (!net->network->broadcast)
-		return;
-	members = gl_arena_alloc(&c->arena, sizeof(*members));
-	len = make_key(&key, GL_SEEN_MEMBERS, gl_check_segment(net), NULL, 0);
-	if (!members || gl_table_put(&c->seen, &c->arena, &key, len, members, &had)) {
-		c->err = -ENOMEM;
-		return;
-	}
-	if (had)
-		members = (struct gl_members *)had;
-	if (members->count++ == GL_NET_MEMBERS)
+	if (net->network->broadcast && gl_check_member(c, gl_check_segment(net)) == GL_NET_MEMBERS + 1)
 		GL_REPORT(
 			c, interface->loc,
 			"network \"%s\" has more than the %d interfaces that a broadcast can reach; expected fewer, or "

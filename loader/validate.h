@@ -78,6 +78,8 @@ const struct gl_net *gl_check_net(const struct gl_check *c, uint32_t tenant, con
 /* Where MACs and addresses must be unique: within a network, and for bridge networks on the uplink's segment, which
  * other tenants may be on as well. */
 uint32_t gl_check_segment(const struct gl_net *net);
+/* One more interface that a broadcast in `segment` reaches: how many by now; 0 when out of memory. */
+size_t gl_check_member(struct gl_check *c, uint32_t segment);
 /* "lab.yaml:12:5" */
 const char *gl_check_where(struct gl_loc loc, char buf[128]);
 

@@ -9,6 +9,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* How many interfaces one broadcast frame has to reach; stands in the table of what was seen. */
+struct gl_members {
+	size_t count;
+};
+
 struct seen_key {
 	uint32_t kind, scope;
 	char bytes[64];
@@ -137,4 +142,20 @@ uint32_t gl_check_segment(const struct gl_net *net)
 	if (net->network->mode == GL_MODE_BRIDGE && net->uplink != GL_NONE)
 		return GL_SEGMENT(net->uplink, net->network->vlan);
 	return net->index;
+}
+
+size_t gl_check_member(struct gl_check *c, uint32_t segment)
+{
+	struct gl_members *members = gl_arena_alloc(&c->arena, sizeof(*members));
+	struct seen_key key;
+	const void *had;
+	size_t len = make_key(&key, GL_SEEN_MEMBERS, segment, NULL, 0);
+
+	if (!members || gl_table_put(&c->seen, &c->arena, &key, len, members, &had)) {
+		c->err = -ENOMEM;
+		return 0;
+	}
+	if (had)
+		members = (struct gl_members *)had;
+	return ++members->count;
 }
