@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import (BROADCAST, HOST_IP, NEEDS_CSUM, SERVER_IP, ZERO, arp, ensure, eth, icmp4, ip4, ipv4, mac, tcp4, test, udp4,
+from gl import (BROADCAST, HOST_IP, NEEDS_CSUM, SERVER_IP, ZERO, arp, ensure, eth, icmp4, ip4, ipv4, mac, tcp4, udp4,
                 vnet)
 
 DEFINITION = """
