@@ -117,6 +117,8 @@ static __noinline int leg_open(struct pkt *p, struct opening *o, struct gl_flow4
 		step = route_from_segment(p, o, in->uplink);
 	else
 		step = nat_destination(p, o, in->uplink);
+	if (!step && o->from_uplink)
+		step = outside_source(p, o, in);
 	if (step)
 		goto cut;
 	step = stage_policy(p, o);
@@ -173,6 +175,7 @@ static __always_inline enum step leg_reevaluate(struct pkt *p, void *table, cons
 						struct gl_flow4_val *flow, struct opening *o)
 {
 	struct gl_flow4_val *opener = flow;
+	enum step step;
 
 	if (flow->flags & GL_FLOW_F_REPLY) {
 		flow_peer_key(flow, key->proto, &o->key);
@@ -196,7 +199,9 @@ static __always_inline enum step leg_reevaluate(struct pkt *p, void *table, cons
 	o->vlan = opener->vlan;
 	o->echo = o->key.proto == IPPROTO_ICMP && o->key.dport_be == bpf_htons(GL_ICMP_QUERY);
 	o->tenant = p->tenant;
-	return leg_open(p, o, opener);
+	step = leg_open(p, o, opener);
+	/* What would become of the opener's packet (an echo reply, or the host's) is not for the answer. */
+	return o->by_answer && step != STEP_NEXT && step != STEP_DROP ? drop(p, GL_DROP_NO_FLOW) : step;
 }
 
 /* TCP's flags, and an answer's first packet, change what the sweeper waits for: both entries hear of it. */

@@ -152,6 +152,9 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 	p->leg_slot = p->in_slot;
 	step = leg_run(p, &way->flow);
 	flow = way->flow;
+	/* No verdict lets a guest's frame into the host's stack. */
+	if (step == STEP_PASS)
+		return drop(p, GL_DROP_HOST_ADDRESS);
 	if (step != STEP_FORWARD || !flow || !(flow->flags & GL_FLOW_F_HAIRPIN))
 		return step;
 

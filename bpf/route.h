@@ -4,6 +4,7 @@
 #ifndef GL_ROUTE_H
 #define GL_ROUTE_H
 
+#include "antispoof.h"
 #include "opening.h"
 #include "port.h"
 
@@ -150,6 +151,30 @@ static __always_inline enum step route_from_segment(struct pkt *p, struct openin
 		return drop(p, GL_DROP_UNKNOWN_MAC);
 	o->val.vlan = o->vlan;
 	return target_port(p, o, slot, false);
+}
+
+/* From outside comes nobody who is inside: the answers to such a flow would take the place of the guests' own. */
+static __always_inline enum step outside_source(struct pkt *p, const struct opening *o, const struct gl_port_val *in)
+{
+	struct gl_route4_key key = { .prefixlen = 64, .addr_be = o->key.src_be };
+	__u32 slot;
+
+	if (o->bridged) {
+		const __u32 segment = GL_SEGMENT(in->uplink, o->vlan);
+
+		if (l2_lookup(p, segment, o->smac, &slot))
+			return drop(p, GL_DROP_SPOOF_MAC);
+		if (host_lookup(p, segment, o->key.src_be, &slot))
+			return drop(p, GL_DROP_SPOOF_IP);
+		return STEP_NEXT;
+	}
+	if (o->hairpin)
+		return STEP_NEXT;
+	key.tenant_side_be = bpf_htonl(GL_TENANT_SIDE(o->tenant, p->side));
+	if (is_martian_dst(o->key.src_be) || o->key.src_be == 0xffffffff || ipv4_is_multicast(o->key.src_be) ||
+	    public_lookup(p, o->key.src_be, GL_BLOCK_WHOLE, in->uplink) || bpf_map_lookup_elem(&gl_route4, &key))
+		return drop(p, GL_DROP_MARTIAN);
+	return STEP_NEXT;
 }
 
 #endif
