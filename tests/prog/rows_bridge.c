@@ -103,6 +103,17 @@ static const struct row tagged[] = {
 	  .in = { ETH("v2", "v1"), UDP("v1", 1, "v2", 2), .len = 30 } },
 };
 
+static const struct row disguised[] = {
+	{ .name = "as a neighbour",
+	  .on = "lan",
+	  .drop = GL_DROP_SPOOF_IP,
+	  .in = { ETH("v1", "hop"), .vlan = 20, UDP("v2", 5, "v1", 6) } },
+	{ .name = "as a neighbour's MAC",
+	  .on = "lan",
+	  .drop = GL_DROP_SPOOF_MAC,
+	  .in = { ETH("v1", "v2"), .vlan = 20, UDP("172.16.20.77", 5, "v1", 6) } },
+};
+
 static const struct row resolution[] = {
 	{ .name = "a neighbour hears the question itself",
 	  .on = "b1",
@@ -206,6 +217,7 @@ void rows_bridge(void)
 {
 	ROWS(untagged);
 	ROWS(tagged);
+	ROWS(disguised);
 	ROWS(resolution);
 	ROWS(spread);
 }

@@ -361,6 +361,44 @@ static const struct row routed[] = {
 	  .out = { ETH("hop", "wan"), TCP("r1", 1000, OUT, 99, ACK), .len = 6, .check = CHECK_PARTIAL, .ttl = 63 } },
 };
 
+/* Answers to these would take the place of the guests' own. */
+static const struct row disguised[] = {
+	{ .name = "as a neighbour of the guest",
+	  .on = "wan",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH("wan", "hop"), TCP("n2", 1000, NAT, 8080, SYN) } },
+	{ .name = "as a guest of another network of the tenant",
+	  .on = "wan",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH("wan", "hop"), TCP("nb", 1000, NAT, 8080, SYN) } },
+	{ .name = "as a public address",
+	  .on = "wan",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH("wan", "hop"), UDP("203.0.113.20", 1000, "192.0.2.21", 99) } },
+	{ .name = "as a routed guest",
+	  .on = "wan",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH("wan", "hop"), UDP("r2", 1000, "r1", 99) } },
+	{ .name = "as the host",
+	  .on = "wan",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH("wan", "hop"), UDP("192.0.2.1", 1000, "r1", 99) } },
+	{ .name = "as loopback",
+	  .on = "wan",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH("wan", "hop"), UDP("127.0.0.1", 1000, "r1", 99) } },
+	{ .name = "as a group",
+	  .on = "wan",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH("wan", "hop"), UDP("224.0.0.5", 1000, "r1", 99) } },
+	{ .name = "as another tenant's guest, who is nobody here",
+	  .on = "wan",
+	  .verdict = SEND,
+	  .to = "r1",
+	  .in = { ETH("wan", "hop"), UDP("172.16.0.11", 1000, "r1", 99) },
+	  .out = { ETH("r1", GWO), UDP("172.16.0.11", 1000, "r1", 99), .ttl = 63 } },
+};
+
 static const struct row host[] = {
 	{ .name = "another address",
 	  .on = "wan",
@@ -450,5 +488,6 @@ void rows_public(void)
 	ROWS(floating);
 	ROWS(hairpin);
 	ROWS(routed);
+	ROWS(disguised);
 	ROWS(host);
 }
