@@ -352,8 +352,11 @@ static void add_device(struct gl_desired *out, const struct gl_link *link, uint3
 	device->slot = slot;
 	device->uplink = uplink;
 	device->up = link->up;
-	device->rxvlan = link->rxvlan;
 	device->xdp = xdp;
+	if (uplink && link->rxvlan)
+		device->doubt = GL_XDP_HIDES_TAGS;
+	else if (!strcmp(link->kind, "veth"))
+		device->doubt = GL_XDP_LOSES_GSO;
 }
 
 static void merge_reserved(struct gl_desired *out)

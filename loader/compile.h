@@ -10,6 +10,12 @@
 #include "loader/mapset.h"
 #include "loader/model.h"
 
+enum gl_xdp_doubt {
+	GL_XDP_FINE = 0,
+	GL_XDP_HIDES_TAGS, /* the device takes VLAN tags out of frames before XDP sees them */
+	GL_XDP_LOSES_GSO, /* with it a veth's peer sends without segmentation offload */
+};
+
 /* One device that carries programs. */
 struct gl_device {
 	char name[IFNAMSIZ];
@@ -17,8 +23,8 @@ struct gl_device {
 	uint32_t slot;
 	bool uplink;
 	bool up; /* as found */
-	bool rxvlan;
 	enum gl_xdp_wish xdp;
+	enum gl_xdp_doubt doubt; /* why `auto` leaves native XDP alone */
 };
 
 struct gl_flow_table {

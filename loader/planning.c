@@ -26,9 +26,8 @@ struct planning {
 static const char *xdp_change(const struct gl_txn *t, const struct gl_device *dev)
 {
 	const struct gl_attached *a = gl_attached_find(&t->view.attachments, dev->ifindex, GL_HOOK_XDP);
-	bool off = dev->xdp == GL_XDP_OFF || (dev->xdp == GL_XDP_AUTO && dev->uplink && dev->rxvlan);
 
-	if (off)
+	if (!gl_xdp_wanted(dev))
 		return "xdp on -> off";
 	if (dev->xdp == GL_XDP_GENERIC)
 		return a ? "xdp native -> generic" : "xdp off -> generic";

@@ -250,8 +250,13 @@ static int attach_xdp(struct gl_txn *t, const struct gl_device *dev)
 	}
 	if (dev->xdp == GL_XDP_OFF)
 		return 0;
-	if (dev->xdp == GL_XDP_AUTO && dev->uplink && dev->rxvlan) {
-		snprintf(text, sizeof(text), GL_REASON_RXVLAN "; turn it off with ethtool -K %s rxvlan off", dev->name);
+	if (dev->xdp == GL_XDP_AUTO && dev->doubt) {
+		if (dev->doubt == GL_XDP_HIDES_TAGS)
+			snprintf(text, sizeof(text), "%s; turn it off with ethtool -K %s rxvlan off",
+				 gl_xdp_doubt_text(dev->doubt), dev->name);
+		else
+			snprintf(text, sizeof(text), "%s; `xdp: native` attaches it all the same",
+				 gl_xdp_doubt_text(dev->doubt));
 		return note_reason(t, dev, text);
 	}
 	err = gl_attach_xdp(t->host->bpffs, &t->host->obj, dev, generic, &a);

@@ -41,6 +41,22 @@ size_t gl_changes_range(const struct gl_changes *changes, enum gl_map_id map, si
 	return count;
 }
 
+bool gl_xdp_wanted(const struct gl_device *dev)
+{
+	return dev->xdp != GL_XDP_OFF && !(dev->xdp == GL_XDP_AUTO && dev->doubt);
+}
+
+const char *gl_xdp_doubt_text(enum gl_xdp_doubt doubt)
+{
+	static const char *const texts[] = {
+		[GL_XDP_FINE] = "",
+		[GL_XDP_HIDES_TAGS] = "rx-vlan-offload hides tags from XDP",
+		[GL_XDP_LOSES_GSO] = "native XDP takes segmentation offload from a veth's peer",
+	};
+
+	return texts[doubt];
+}
+
 bool gl_attachment_wanted(const struct gl_txn *t, const struct gl_attached *a)
 {
 	enum gl_hook hook = gl_how_hook(a->how);
@@ -52,7 +68,7 @@ bool gl_attachment_wanted(const struct gl_txn *t, const struct gl_attached *a)
 			continue;
 		if (hook != GL_HOOK_XDP)
 			return true;
-		if (dev->xdp == GL_XDP_OFF || (dev->xdp == GL_XDP_AUTO && dev->uplink && dev->rxvlan))
+		if (!gl_xdp_wanted(dev))
 			return false;
 		return (a->how == GL_HOW_XDP_GENERIC) == (dev->xdp == GL_XDP_GENERIC);
 	}
@@ -80,9 +96,16 @@ bool gl_xdp_settled(const struct gl_txn *t, const struct gl_device *dev)
 		       a->prog_id == t->host->obj.prog_id[gl_device_prog(dev, GL_HOOK_XDP)];
 	if (dev->xdp == GL_XDP_OFF)
 		return true;
-	/* It was tried, and the device did not take it. What hid the tags may have been switched off since. */
-	return dev->xdp == GL_XDP_AUTO && reason &&
-	       !(dev->uplink && !dev->rxvlan && !strncmp(reason, GL_REASON_RXVLAN, strlen(GL_REASON_RXVLAN)));
+	/* Left alone for a reason that still holds, or tried, and the device did not take it. */
+	if (dev->xdp != GL_XDP_AUTO || !reason)
+		return false;
+	for (enum gl_xdp_doubt doubt = GL_XDP_HIDES_TAGS; doubt <= GL_XDP_LOSES_GSO; doubt++) {
+		const char *why = gl_xdp_doubt_text(doubt);
+
+		if (!strncmp(reason, why, strlen(why)))
+			return dev->doubt == doubt;
+	}
+	return dev->doubt == GL_XDP_FINE;
 }
 
 static bool devices_settled(const struct gl_txn *t)

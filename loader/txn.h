@@ -47,13 +47,15 @@ struct gl_txn {
 	size_t deed_count, deed_capacity;
 };
 
-#define GL_REASON_RXVLAN "rx-vlan-offload hides tags from XDP"
-
 /* One numbered step begins. Fails, or does not return, where a test says so (GUESTLANE_FAIL_AT, GUESTLANE_DIE_AT). */
 int gl_step(struct gl_txn *t, const char *phrase, size_t done, size_t total);
 
 /* Is all of the desired state there, so that nothing has to be done? */
 bool gl_txn_settled(const struct gl_txn *t);
+/* Should the device have an XDP program? `auto` leaves it where there is doubt. */
+bool gl_xdp_wanted(const struct gl_device *dev);
+/* For people; what to do about it is added by who says it. */
+const char *gl_xdp_doubt_text(enum gl_xdp_doubt doubt);
 /* Is a device's XDP as it should be, or was it tried in vain? */
 bool gl_xdp_settled(const struct gl_txn *t, const struct gl_device *dev);
 /* Changes of one map within a diff: [*first, *first + return). */

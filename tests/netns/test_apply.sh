@@ -172,10 +172,15 @@ for mode in native generic off native off generic auto; do
 	ok "is $want" is_xdp tap.a1 "$want tcx attached"
 done
 in_ns host ethtool -K up0 rxvlan off
-ok "an uplink without rx-vlan-offload gets XDP" gl apply "$W/before.yaml"
+sed 's/interface: up0/interface: up0, xdp: native/' "$W/before.yaml" >"$W/native.yaml"
+ok "a veth gets XDP where the definition insists" gl apply "$W/native.yaml"
 ok "native" is_xdp up0 "native tcx attached"
+ok "but not by itself" gl apply "$W/before.yaml"
+ok "off" is_xdp up0 "off tcx attached"
+ok "and says why" says "segmentation offload" gl status
 in_ns host ethtool -K up0 rxvlan on
-ok "and loses it with rx-vlan-offload" gl apply "$W/before.yaml"
+ok "with rx-vlan-offload it has another reason" gl apply "$W/before.yaml"
+ok "which it says" says "rx-vlan-offload hides tags" gl status
 ok "off" is_xdp up0 "off tcx attached"
 in_ns host ip link add br-x type bridge
 definition auto 1000 | sed 's/interface: up0/interface: br-x, xdp: native/' >"$W/bridge.yaml"

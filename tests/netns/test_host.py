@@ -211,7 +211,7 @@ def gateway(s):
 @hosted
 def other_hooks(s):
     """the same for the host's own traffic with generic XDP on the uplink, and with TC alone, changed while in use"""
-    for wish, want in (("generic", "generic"), ("off", "off"), ("auto", "native")):
+    for wish, want in (("generic", "generic"), ("off", "off"), ("native", "native"), ("auto", "off")):
         s.lab.apply(DEFINITION % f", xdp: {wish}")
         shown = s.lab.attachments()["wan"]
         ensure(shown["xdp"] == want, f"status shows {shown}")
