@@ -97,6 +97,8 @@ static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const
 		if (ctx_load(ctx, p->inner_l4 + check_off, &check, sizeof(check)))
 			return -1;
 		mended = csum_apply(check, diff);
+		if (!mended && p->key_proto == IPPROTO_UDP)
+			mended = 0xffff; /* 0 would mean none */
 		if (check || p->key_proto != IPPROTO_UDP) {
 			if (ctx_store(ctx, p->inner_l4 + check_off, &mended, sizeof(mended)))
 				return -1;

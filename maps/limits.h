@@ -26,7 +26,7 @@
 #define GL_MAX_DROP_CELLS 131072
 #define GL_MAX_FRAGMENTS 16384 /* datagrams in fragments at one time */
 #define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
-#define GL_FLOWS_MAX 4194304
+#define GL_FLOWS_MAX 1048576 /* the sweeper walks a table in one go */
 #define GL_NAME_LEN 64 /* with its NUL */
 
 /* Seconds after the last packet until a flow's state is taken away. */
