@@ -25,34 +25,39 @@ static const char *remedy(int err)
 	}
 }
 
-int gl_fail(struct gl_diag *diag, int err, const char *fmt, ...)
+/* One finding; `about_err`: with the error's own words and what to do about it. */
+static void report(struct gl_diag *diag, int err, bool about_err, const char *fmt, va_list ap)
 {
 	char *what = NULL;
-	va_list ap;
 
 	if (!diag)
-		return err;
-	va_start(ap, fmt);
+		return;
 	if (vasprintf(&what, fmt, ap) < 0)
 		what = NULL;
-	va_end(ap);
-	gl_diag_add(diag, (struct gl_loc){ 0 }, "%s: %s%s", what ? what : "failed", strerror(-err), remedy(err));
+	if (about_err)
+		gl_diag_add(diag, (struct gl_loc){ 0 }, "%s: %s%s", what ? what : "failed", strerror(-err),
+			    remedy(err));
+	else
+		gl_diag_add(diag, (struct gl_loc){ 0 }, "%s", what ? what : strerror(-err));
 	free(what);
+}
+
+int gl_fail(struct gl_diag *diag, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(diag, err, true, fmt, ap);
+	va_end(ap);
 	return err;
 }
 
 int gl_refuse(struct gl_diag *diag, int err, const char *fmt, ...)
 {
-	char *what = NULL;
 	va_list ap;
 
-	if (!diag)
-		return err;
 	va_start(ap, fmt);
-	if (vasprintf(&what, fmt, ap) < 0)
-		what = NULL;
+	report(diag, err, false, fmt, ap);
 	va_end(ap);
-	gl_diag_add(diag, (struct gl_loc){ 0 }, "%s", what ? what : strerror(-err));
-	free(what);
 	return err;
 }
