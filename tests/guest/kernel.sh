@@ -134,6 +134,10 @@ END" && {
 }
 guest_run k 'ip netns del glt-h; umount /tmp/bpf' >/dev/null 2>&1
 
+# Before 6.2 no program sees the whole virtio header, so that a hostile one may reach the tap of a neighbour; the random
+# frames of `alone` carry such headers.
+[ "$version" != 6.1 ] || names[test_isolation.py]=before_and_after
+
 [ ${#suites[@]} -gt 0 ] || inner prog_test 400 "cd /src && build/prog_test"
 [ ${#suites[@]} -gt 0 ] || suites=(test_ways.py test_spoof.py test_isolation.py test_host.py)
 for suite in "${suites[@]}"; do
