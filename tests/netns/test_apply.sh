@@ -275,8 +275,21 @@ ok "but the operator's ports" test "$(reserved)" = "$(cat "$W/own")"
 no "loading without the privileges fails" in_ns host setpriv --bounding-set=-all --inh-caps=-all "$BUILD/guestlane" \
 	--bpffs "$W/bpf/gl" --state "$W/state" apply "$W/before.yaml"
 ok "and leaves nothing" test ! -e "$W/bpf/gl"
+# Without CAP_PERFMON the verifier holds programs to stricter rules, which these do not meet.
+ok "a program that the verifier refuses is an error" says "refuses the program" in_ns host setpriv \
+	--bounding-set=-all,+bpf,+net_admin,+dac_override,+sys_resource --inh-caps=-all "$BUILD/guestlane" \
+	--bpffs "$W/bpf/gl" --state "$W/state" apply "$W/before.yaml"
+ok "and leaves nothing" test ! -e "$W/bpf/gl"
 ok "before" gl apply "$W/before.yaml"
 shape >"$W/before"
+# More source addresses of one interface than their map has room for.
+python3 - "$W/before.yaml" >"$W/full.yaml" <<-'PY'
+	import sys
+	pairs = ", ".join(f"172.{16 + (i >> 16)}.{i >> 8 & 255}.{i & 255}" for i in range(140000))
+	print(open(sys.argv[1]).read().replace("addresses: [10.0.0.11]", f"addresses: [10.0.0.11], allowed_address_pairs: [{pairs}]"))
+PY
+ok "a full map is an error" says "gl_allow4" gl apply "$W/full.yaml"
+ok "that changes nothing" is_shape before
 mkdir "$W/small"
 mount -t tmpfs -o size=16k tmpfs "$W/small"
 cp -a "$W/state" "$W/small/state"
