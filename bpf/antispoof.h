@@ -25,9 +25,9 @@ static __always_inline enum step stage_antispoof_link(struct pkt *p, const struc
 		return drop(p, GL_DROP_SPOOF_MAC);
 	if (p->tagged)
 		return drop(p, GL_DROP_VLAN_TAGGED);
-	if (p->ethertype_be == bpf_htons(0x86dd))
+	if (p->ethertype_be == ETH_P_IPV6_BE)
 		return drop(p, GL_DROP_IPV6_OFF);
-	if (p->ethertype_be != bpf_htons(0x0800) && p->ethertype_be != bpf_htons(0x0806))
+	if (p->ethertype_be != ETH_P_IP_BE && p->ethertype_be != ETH_P_ARP_BE)
 		return drop(p, GL_DROP_ETHERTYPE);
 	return STEP_NEXT;
 }

@@ -58,7 +58,7 @@ static __always_inline bool ctx_vlan(const gl_ctx *ctx, __u16 *vlan)
 {
 	*vlan = ctx->vlan_present ? ctx->vlan_tci & 0xfff : 0;
 	/* A service tag's number is no network's. */
-	if (ctx->vlan_present && ctx->vlan_proto != bpf_htons(0x8100))
+	if (ctx->vlan_present && ctx->vlan_proto != ETH_P_8021Q_BE)
 		*vlan = 0xffff;
 	return ctx->vlan_present;
 }

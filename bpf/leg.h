@@ -43,12 +43,7 @@ static __always_inline void opening_peer(struct opening *o, const struct gl_port
 		mac_copy(v->smac, o->val.flags & GL_FLOW_F_ROUTED ? in->gw_mac : o->val.dmac);
 	}
 	v->vlan = o->val.vlan;
-	o->peer_key.src_be = o->val.new_dst_be;
-	o->peer_key.dst_be = o->val.new_src_be;
-	o->peer_key.sport_be = o->val.new_dport_be;
-	o->peer_key.dport_be = o->val.new_sport_be;
-	o->peer_key.scope = o->val.peer_scope;
-	o->peer_key.proto = o->key.proto;
+	flow_peer_key(&o->val, o->key.proto, &o->peer_key);
 }
 
 /* What of an evaluated entry stays what it was. */

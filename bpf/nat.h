@@ -29,14 +29,8 @@ static __always_inline enum step nat_destination(struct pkt *p, struct opening *
 	if (addr->flags & GL_ADDR_F_ROUTED)
 		return target_port(p, o, addr->slot, true);
 	if (addr->flags & GL_ADDR_F_FORWARD) {
-		struct gl_forward4_key key = {
-			.addr_be = o->key.dst_be,
-			.port_be = o->key.dport_be,
-			.proto = o->key.proto,
-			.uplink = uplink,
-			.side = p->side,
-		};
-		struct gl_forward4_val *forward = bpf_map_lookup_elem(&gl_forward4, &key);
+		struct gl_forward4_val *forward =
+			forward_lookup(p, o->key.dst_be, o->key.dport_be, o->key.proto, uplink);
 
 		if (forward) {
 			step = target_port(p, o, forward->slot, true);

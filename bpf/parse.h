@@ -6,12 +6,6 @@
 
 #include "pkt.h"
 
-#define ETH_P_ARP_BE bpf_htons(0x0806)
-#define ETH_P_IP_BE bpf_htons(0x0800)
-#define ETH_P_IPV6_BE bpf_htons(0x86dd)
-#define ETH_P_8021Q_BE bpf_htons(0x8100)
-#define ETH_P_8021AD_BE bpf_htons(0x88a8)
-
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -164,7 +158,6 @@ static __always_inline enum step parse_icmp(gl_ctx *ctx, struct pkt *p)
 	if ((void *)(icmp + 1) > ctx_data_end(ctx))
 		return drop(p, GL_DROP_L4_TRUNCATED);
 	p->icmp_type = icmp->type;
-	p->icmp_code = icmp->code;
 	p->l4_csum = icmp->check;
 	if (icmp->type == ICMP_ECHO) {
 		p->sport_be = icmp->id_be;

@@ -83,14 +83,7 @@ static __always_inline enum step stage_public(struct pkt *p, const struct gl_add
 	if (addr->flags & (GL_ADDR_F_FLOATING | GL_ADDR_F_ROUTED))
 		return STEP_NEXT;
 	if (addr->flags & GL_ADDR_F_FORWARD) {
-		struct gl_forward4_key key = {
-			.addr_be = p->dst_be,
-			.port_be = p->dport_be,
-			.proto = p->key_proto,
-			.uplink = uplink,
-			.side = p->side,
-		};
-		struct gl_forward4_val *forward = bpf_map_lookup_elem(&gl_forward4, &key);
+		struct gl_forward4_val *forward = forward_lookup(p, p->dst_be, p->dport_be, p->key_proto, uplink);
 
 		if (forward) {
 			p->tenant = forward->tenant;

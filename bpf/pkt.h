@@ -30,6 +30,12 @@ enum step {
 	STEP_CONSUMED, /* has done its work; neither forwarded nor dropped */
 };
 
+#define ETH_P_ARP_BE bpf_htons(0x0806)
+#define ETH_P_IP_BE bpf_htons(0x0800)
+#define ETH_P_IPV6_BE bpf_htons(0x86dd)
+#define ETH_P_8021Q_BE bpf_htons(0x8100)
+#define ETH_P_8021AD_BE bpf_htons(0x88a8)
+
 #define FRAG_NONE 0
 #define FRAG_HEAD 1
 #define FRAG_TAIL 2
@@ -65,7 +71,6 @@ struct pkt {
 	__u8 frag; /* FRAG_* */
 	__u8 tcp_flags;
 	__u8 icmp_type;
-	__u8 icmp_code;
 	__u8 related; /* an ICMP error: the flow is that of the packet it quotes */
 	__u8 key_proto; /* protocol of the flow: p->proto, or the quoted packet's */
 	__u8 error_from_router; /* not by the far end of that flow */

@@ -23,7 +23,7 @@ static __always_inline bool replica_wanted(const struct pkt *p, const struct gl_
 		return port->flags & GL_PORT_F_MORE_ADDRS && port_may_use(p, port, slot, p->repl_addr_be);
 	if (!p->repl_segment)
 		return true;
-	if (p->ethertype_be == bpf_htons(0x0806))
+	if (p->ethertype_be == ETH_P_ARP_BE)
 		return true;
 	if (is_dhcp_answer(p) && p->dport_be == bpf_htons(68))
 		return mac_equal(p->chaddr, port->mac);
@@ -66,7 +66,7 @@ static __always_inline bool replicate(gl_ctx *ctx, struct pkt *p)
 		return false;
 	bpf_loop(GL_NET_MEMBERS, replicate_one, &r, 0);
 	if (p->tagged)
-		bpf_skb_vlan_push(ctx, bpf_htons(0x8100), p->vlan);
+		bpf_skb_vlan_push(ctx, ETH_P_8021Q_BE, p->vlan);
 	ctx->mark = 0;
 	return r.copied;
 }

@@ -66,6 +66,21 @@ static __always_inline enum step target_uplink(struct pkt *p, struct opening *o,
 	return STEP_NEXT;
 }
 
+/* The port_forward of a public address; NULL: none. */
+static __always_inline struct gl_forward4_val *forward_lookup(const struct pkt *p, __be32 addr_be, __be16 port_be,
+							      __u8 proto, __u16 uplink)
+{
+	struct gl_forward4_key key = {
+		.addr_be = addr_be,
+		.port_be = port_be,
+		.proto = proto,
+		.uplink = uplink,
+		.side = p->side,
+	};
+
+	return bpf_map_lookup_elem(&gl_forward4, &key);
+}
+
 /* The network's own subnets: its gateways answer echo, its broadcast addresses are nobody's. */
 static __always_inline enum step route_own_network(struct pkt *p, const struct opening *o,
 						   const struct gl_network_val *network)

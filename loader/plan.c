@@ -48,6 +48,17 @@ static const char *attr_text(const struct gl_plan_object *object, const char *la
 	return "";
 }
 
+/* What was written to a memory stream, which ends here; NULL when memory ran out. */
+static char *text_of(FILE *file, char **buf)
+{
+	bool bad = ferror(file);
+
+	if (!fclose(file) && !bad)
+		return *buf;
+	free(*buf);
+	return NULL;
+}
+
 /* "mac 52:54:00:00:00:01; addresses 10.0.0.11" */
 static char *detail_of(const struct gl_plan_object *object)
 {
@@ -55,7 +66,6 @@ static char *detail_of(const struct gl_plan_object *object)
 	size_t size = 0;
 	FILE *file = open_memstream(&buf, &size);
 	const char *comma = "";
-	bool bad;
 
 	if (!file)
 		return NULL;
@@ -65,11 +75,7 @@ static char *detail_of(const struct gl_plan_object *object)
 		fprintf(file, "%s%s %s", comma, object->attrs[i].label, object->attrs[i].text);
 		comma = "; ";
 	}
-	bad = ferror(file);
-	if (!fclose(file) && !bad)
-		return buf;
-	free(buf);
-	return NULL;
+	return text_of(file, &buf);
 }
 
 /* "mac 52:… -> 52:…; mtu 1500 -> 9000", "" when nothing that is told differs. */
@@ -79,7 +85,6 @@ static char *difference_of(const struct gl_plan_object *was, const struct gl_pla
 	size_t size = 0;
 	FILE *file = open_memstream(&buf, &size);
 	const char *comma = "";
-	bool bad;
 
 	if (!file)
 		return NULL;
@@ -91,11 +96,7 @@ static char *difference_of(const struct gl_plan_object *was, const struct gl_pla
 		fprintf(file, "%s%s %s -> %s", comma, want->attrs[i].label, *old ? old : "none", *new ? new : "none");
 		comma = "; ";
 	}
-	bad = ferror(file);
-	if (!fclose(file) && !bad)
-		return buf;
-	free(buf);
-	return NULL;
+	return text_of(file, &buf);
 }
 
 static int compare_one(struct maker *m, const struct gl_plan_object *was, const struct gl_plan_object *want)
