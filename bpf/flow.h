@@ -6,6 +6,13 @@
 
 #include "pkt.h"
 
+static __always_inline struct gl_tenant_val *tenant_by_index(__u32 index, __u32 side)
+{
+	const __u32 at = GL_SIDED(index, side & 1);
+
+	return bpf_map_lookup_elem(&gl_tenant, &at);
+}
+
 static __always_inline void *flow_table(__u32 tenant)
 {
 	return bpf_map_lookup_elem(&gl_flow4, &tenant);
@@ -42,23 +49,35 @@ static __always_inline void flow_peer_key(const struct gl_flow4_val *val, __u8 p
 	key->dport_be = val->new_sport_be;
 	key->scope = val->peer_scope;
 	key->proto = proto;
-	key->pad = 0;
+	key->kind = GL_FLOW_PACKETS;
 }
 
 /* Seconds without a packet after which a flow may be taken away. */
-static __always_inline __u32 flow_timeout(__u8 proto, __u8 state)
+static __always_inline __u32 flow_timeout(const struct gl_tenant_val *tenant, __u8 proto, __u8 state)
 {
-	switch (proto) {
-	case IPPROTO_TCP:
-		return state == GL_FLOW_NEW	  ? GL_TIMEOUT_TCP_NEW
-		       : state == GL_FLOW_CLOSING ? GL_TIMEOUT_TCP_CLOSING
-						  : GL_TIMEOUT_TCP_ESTABLISHED;
-	case IPPROTO_UDP:
-		return state == GL_FLOW_NEW ? GL_TIMEOUT_UDP_NEW : GL_TIMEOUT_UDP_ASSURED;
-	case IPPROTO_ICMP:
-		return GL_TIMEOUT_ICMP;
+	switch (state) {
+	case GL_FLOW_SYN_SENT:
+	case GL_FLOW_SYN_BOTH:
+	case GL_FLOW_SYN_RECEIVED:
+		return tenant->timeout[GL_TIMEOUT_TCP_OPENING];
+	case GL_FLOW_ESTABLISHED:
+		return tenant->timeout[GL_TIMEOUT_TCP_ESTABLISHED];
+	case GL_FLOW_FIN_WAIT:
+	case GL_FLOW_CLOSE_WAIT:
+		return tenant->timeout[GL_TIMEOUT_TCP_CLOSING];
+	case GL_FLOW_TIME_WAIT:
+	case GL_FLOW_CLOSED:
+		return tenant->timeout[GL_TIMEOUT_TCP_CLOSED];
 	default:
-		return GL_TIMEOUT_OTHER;
+		break;
+	}
+	switch (proto) {
+	case IPPROTO_UDP:
+		return tenant->timeout[state == GL_FLOW_NEW ? GL_TIMEOUT_UDP : GL_TIMEOUT_UDP_ASSURED];
+	case IPPROTO_ICMP:
+		return tenant->timeout[GL_TIMEOUT_ICMP];
+	default:
+		return tenant->timeout[GL_TIMEOUT_OTHER];
 	}
 }
 

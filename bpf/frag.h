@@ -17,13 +17,13 @@ static __always_inline enum step stage_fragment(struct pkt *p)
 	};
 
 	if (p->frag == FRAG_HEAD) {
-		struct gl_frag4_val val = { .sport_be = p->sport_be, .dport_be = p->dport_be, .seen = p->now };
+		struct gl_frag4_locked val = { .sport_be = p->sport_be, .dport_be = p->dport_be, .seen = p->now };
 
 		bpf_map_update_elem(&gl_frag4, &key, &val, BPF_ANY);
 	} else if (p->frag == FRAG_TAIL) {
-		struct gl_frag4_val *val = bpf_map_lookup_elem(&gl_frag4, &key);
+		struct gl_frag4_locked *val = bpf_map_lookup_elem(&gl_frag4, &key);
 
-		if (!val || p->now - val->seen > GL_TIMEOUT_FRAGMENT)
+		if (!val || p->now - val->seen > GL_SECONDS_FRAGMENT)
 			return drop(p, GL_DROP_FRAGMENT_NO_HEAD);
 		p->sport_be = val->sport_be;
 		p->dport_be = val->dport_be;

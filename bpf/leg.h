@@ -211,11 +211,12 @@ static __always_inline void leg_track(struct pkt *p, void *table, struct gl_flow
 		if ((p->tcp_flags & ~flow->tcp_flags) != 0)
 			flow->tcp_flags |= p->tcp_flags;
 		if (p->tcp_flags & (TCP_FIN | TCP_RST))
-			state = GL_FLOW_CLOSING;
-		else if (state == GL_FLOW_CLOSING && !reply && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-			state = GL_FLOW_NEW;
-	}
-	if (state == GL_FLOW_NEW && reply)
+			state = GL_FLOW_CLOSED;
+		else if (!reply && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+			state = GL_FLOW_SYN_SENT;
+		else if (state == GL_FLOW_SYN_SENT && reply)
+			state = GL_FLOW_ESTABLISHED;
+	} else if (state == GL_FLOW_NEW && reply)
 		state = GL_FLOW_ASSURED;
 	if (state == flow->state)
 		return;

@@ -134,7 +134,7 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 		search.count = 0xffff;
 	/* RFC 6056: a random place to begin */
 	search.offset = bpf_get_prandom_u32() % search.count;
-	bpf_loop(search.count < GL_NAT_TRIES ? search.count : GL_NAT_TRIES, nat_try_port, &search, 0);
+	bpf_loop(search.count, nat_try_port, &search, 0);
 	if (search.full)
 		return drop(p, GL_DROP_FLOW_TABLE_FULL);
 	if (!search.found)

@@ -16,6 +16,7 @@ struct sweep {
 	__u32 now;
 	__u32 expired;
 	__u64 table_tenant;
+	struct gl_tenant_val tenant;
 };
 
 static __u32 idle_since(__u32 now, __u32 seen)
@@ -48,7 +49,7 @@ static long sweep_flow(struct bpf_map *map, struct gl_flow4_key *key, struct gl_
 	}
 	if (peer && idle_since(s->now, peer->last_seen) < idle)
 		idle = idle_since(s->now, peer->last_seen);
-	if (idle > flow_timeout(own_key.proto, val->state)) {
+	if (idle > flow_timeout(&s->tenant, own_key.proto, val->state)) {
 		flow_delete(table, &peer_key);
 		flow_delete(table, &own_key);
 		s->expired++;
@@ -59,12 +60,18 @@ static long sweep_flow(struct bpf_map *map, struct gl_flow4_key *key, struct gl_
 static int sweep_tenant(void *map, __u32 *tenant, struct gl_sweep_timer *sweep)
 {
 	struct sweep s = { .table_tenant = *tenant };
-	__u32 index = *tenant;
+	__u32 index = *tenant, zero = 0;
+	struct gl_control_val *control = bpf_map_lookup_elem(&gl_control, &zero);
+	struct gl_tenant_val *val = NULL;
 	void *table = flow_table(index);
 
 	(void)map;
 	s.now = bpf_ktime_get_coarse_ns() / 1000000000ull;
-	if (table)
+	if (control)
+		val = tenant_by_index(index, control->side);
+	if (val)
+		s.tenant = *val;
+	if (table && val)
 		bpf_for_each_map_elem(table, sweep_flow, &s, 0);
 	sweep->runs++;
 	sweep->expired += s.expired;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* In which order does a definition become map entries, and what else does it ask of the host?
  * Collect, number, public addresses, ports and networks, seal, generations. The parts: compile_index.c,
- * compile_public.c, compile_nat.c, compile_share.c, compile_port.c. */
+ * compile_public.c, compile_nat.c, compile_share.c compile_tenant.c, compile_port.c. */
 #include "loader/compile_int.h"
 
 #include <arpa/inet.h>
@@ -265,7 +265,7 @@ static int set_generations(struct gl_c *c)
 	for (size_t i = 0; i < gl_mapset_count(set); i++) {
 		const struct gl_entry *entry = gl_mapset_at(set, i);
 
-		if (entry->map == GL_MAP_NAME || entry->map == GL_MAP_DEVMAP)
+		if (entry->map == GL_MAP_NAME || entry->map == GL_MAP_DEVMAP || entry->map == GL_MAP_TENANT)
 			continue;
 		if (entry->map == GL_MAP_ADDR4 || entry->map == GL_MAP_FORWARD4 || entry->tenant == GL_ENTRY_SHARED)
 			shared = mix_entry(shared, entry);
@@ -449,8 +449,8 @@ int gl_compile(const struct gl_definition *def, const struct gl_facts *facts, co
 	       struct gl_desired **ret, struct gl_diag *diag)
 {
 	/* Each step needs the whole of those before it, so findings are gathered a step at a time. */
-	static int (*const steps[])(struct gl_c *) = { collect, gl_c_number,	 gl_c_public,	gl_c_ports,
-						       seal,	set_generations, list_host_work };
+	static int (*const steps[])(struct gl_c *) = { collect,	     gl_c_number, gl_c_public,	   gl_c_ports,
+						       gl_c_tenants, seal,	  set_generations, list_host_work };
 	struct gl_c c = { .def = def, .facts = facts, .live = live, .diag = diag };
 	int err = -ENOMEM;
 

@@ -87,6 +87,8 @@ int gl_c_number(struct gl_c *c);
 
 /* compile_port.c: interfaces, networks, who holds which MAC and address, routes, names. */
 int gl_c_ports(struct gl_c *c);
+/* compile_tenant.c */
+int gl_c_tenants(struct gl_c *c);
 
 /* compile_public.c: public addresses, port forwards, and the networks' pools. */
 int gl_c_public(struct gl_c *c);

@@ -32,7 +32,7 @@ static uint64_t ago_ms(uint32_t now, uint32_t then)
 
 static const char *tcp_state(const struct gl_flow4_val *val)
 {
-	return val->state == GL_FLOW_CLOSING ? "closing" : val->state == GL_FLOW_ASSURED ? "established" : "syn_sent";
+	return gl_flow_state_name(val->state);
 }
 
 static bool passes(const struct walk *w, const struct gl_label *label, uint32_t other_slot)
@@ -86,7 +86,7 @@ static int on_flow(void *arg, const void *k, const void *v)
 	row.nat_dport = icmp ? 0 : ntohs(val->new_dport_be);
 	row.translated = row.nat_src_be != row.src_be || row.nat_dst_be != row.dst_be || row.nat_sport != row.sport ||
 			 row.nat_dport != row.dport;
-	row.state = val->state == GL_FLOW_CLOSING ? "closing" : val->state == GL_FLOW_ASSURED ? "assured" : "new";
+	row.state = gl_flow_state_name(val->state);
 	row.tcp_state = key->proto == IPPROTO_TCP ? tcp_state(val) : NULL;
 	row.idle_ms = ago_ms(w->now, seen);
 	row.age_ms = ago_ms(w->now, val->created);

@@ -44,6 +44,29 @@ struct gl_uplink {
 	struct gl_loc loc;
 };
 
+/* first..last, both included. */
+struct gl_port_span {
+	uint16_t first, last;
+};
+
+struct gl_rule {
+	bool any_proto;
+	uint8_t proto; /* IPPROTO_*, unless any_proto */
+	struct gl_port_span *ports; /* TCP, UDP, SCTP: ports. ICMP: GL_ICMP_PORT(type, code). None: all of them */
+	size_t port_count;
+	struct gl_prefix remote_ip; /* family 0: absent */
+	struct gl_string remote_group; /* s is NULL when absent */
+	struct gl_loc loc;
+};
+
+struct gl_group {
+	struct gl_string name;
+	struct gl_rule *rules[2]; /* by enum gl_direction */
+	size_t rule_count[2];
+	bool egress_given; /* without the key everything may leave */
+	struct gl_loc loc;
+};
+
 struct gl_network {
 	struct gl_string name;
 	enum gl_mode mode;
@@ -56,6 +79,8 @@ struct gl_network {
 	size_t nat_address_count;
 	bool nat_ports_given;
 	uint16_t nat_port_min, nat_port_max;
+	bool endpoint_independent; /* nat: mapping: endpoint-independent */
+	uint16_t mss; /* as gl_network_val.mss */
 	struct gl_loc nat_loc; /* line 0 when `nat:` is absent */
 	uint16_t vlan; /* 0: none */
 	struct gl_loc vlan_loc;
@@ -76,6 +101,8 @@ struct gl_interface {
 	size_t allowed_count;
 	struct gl_prefix *floating_ips;
 	size_t floating_count;
+	struct gl_string *groups; /* security_groups, in the order given; at most GL_PORT_GROUPS */
+	size_t group_count;
 	enum gl_xdp_wish xdp;
 	struct gl_loc loc;
 };
@@ -100,6 +127,10 @@ struct gl_guest {
 struct gl_tenant {
 	struct gl_string name;
 	uint32_t max_flows; /* GL_FLOWS_DEFAULT when absent */
+	uint32_t timeout[GL_TIMEOUT_COUNT]; /* seconds, by enum gl_timeout; 0: the default */
+	bool tcp_pickup;
+	struct gl_group *groups;
+	size_t group_count;
 	struct gl_network *networks;
 	size_t network_count;
 	struct gl_guest *guests;

@@ -24,7 +24,7 @@
 #endif
 #include "limits.h"
 
-#define GL_ABI_VERSION 1
+#define GL_ABI_VERSION 2
 #define GL_MAC_LEN 6
 
 #define GL_SIDED(index, side) (((index) << 1) | (side))
@@ -94,9 +94,12 @@ struct gl_port_val {
 
 	__u32 next_in_network; /* slots of a network's interfaces form a ring */
 	__u32 next_in_segment; /* likewise of all bridge interfaces on one uplink and tag */
-	__u8 open_to; /* enum gl_open */
-	__u8 pad0[3];
-	__u32 pad1[13];
+	__u8 open_to; /* enum gl_open; what holds where policy is 0 */
+	__u8 group_count; /* used entries of group */
+	__u8 pad0[2];
+	__u32 policy; /* index of gl_policy: its security groups taken together; 0: none */
+	__u32 group[GL_PORT_GROUPS]; /* numbers of the groups it is a member of, ascending: rules of others name them */
+	__u32 pad1[4];
 };
 
 #define GL_NO_UPLINK 0xffff
@@ -104,6 +107,8 @@ struct gl_port_val {
 /* ---- networks --------------------------------------------------------------------------------------------- */
 
 #define GL_NET_F_BROADCAST 1 /* broadcast and multicast are replicated inside the network */
+#define GL_NET_F_EIM 2 /* translated ports belong to a guest's address and port, whatever the destination (RFC 4787)   \
+			*/
 
 struct gl_gateway4 {
 	__be32 addr_be; /* the gateway's address */
@@ -129,13 +134,16 @@ struct gl_network_val {
 	__u32 uplink_slot;
 	__u32 first_port; /* slot where the ring of interfaces begins; GL_NO_SLOT: empty */
 	__u8 gw_mac[GL_MAC_LEN];
-	__u16 pad0;
+	__u16 mss; /* GL_MSS_*, or the largest TCP segment that a SYN may announce here */
 	__u32 pad1;
 	struct gl_gateway4 gateway[GL_NET_GATEWAYS];
 	struct gl_pool4 pool[GL_NET_POOL];
 };
 
 #define GL_NO_SLOT 0xffffffff
+
+#define GL_MSS_KEEP 0 /* SYNs announce what they like */
+#define GL_MSS_PATH 1 /* what the smaller MTU of the two ways holds */
 
 /* gl_l2: hash, sided. Which interface holds a MAC, in a network (segment = network index) or on an uplink
  * (segment = GL_SEGMENT(uplink, vlan), for bridge networks). The all-ones MAC of an uplink's segment leads to the
@@ -235,6 +243,111 @@ struct gl_forward4_val {
 	__u16 pad;
 };
 
+/* ---- security groups ---------------------------------------------------------------------------------------- */
+
+/* The groups of one interface, taken together, are a policy; interfaces of one tenant with the same groups share it.
+ * A policy has two directions, and for each of them nodes: "any remote address" (GL_NODE_ANY), "members of group G"
+ * (GL_NODE_GROUP | G) and one for each prefix that a rule names. gl_rule says, by longest prefix, what a node's rules
+ * admit; as rules only admit, one match is enough. See bpf/policy.h for the questions asked. */
+enum gl_direction {
+	GL_INGRESS = 0, /* towards the guest */
+	GL_EGRESS,
+};
+#define GL_POLICY_DIR(policy, direction) (((policy) << 1) | (direction))
+
+#define GL_POLICY_F_ALL 1 /* everything passes (egress without an `egress` key) */
+#define GL_POLICY_F_ANY 2 /* some rule names no remote end */
+#define GL_POLICY_F_REMOTE4 4 /* some rule names an IPv4 prefix */
+#define GL_POLICY_F_GROUP 8 /* some rule names a group */
+
+/* gl_policy: array, sided, index = policy; 0 is none. By enum gl_direction. */
+struct gl_policy_val {
+	__u8 flags[2]; /* GL_POLICY_F_* */
+	__u8 pad[2];
+	__u32 all_group[2]; /* GL_POLICY_F_ALL: the group that says so */
+	__u32 tenant;
+};
+
+/* gl_remote4: longest prefix match, sided. The node of an IPv4 address, by the prefixes that a policy's rules name. */
+struct gl_remote4_key {
+	__u32 prefixlen; /* 32 + length of the prefix, in bits */
+	__u32 policy_side_be; /* GL_TENANT_SIDE(GL_POLICY_DIR(), side) in network order */
+	__be32 addr_be;
+};
+struct gl_remote4_val {
+	__u32 node;
+	__u32 wider; /* length of the next wider prefix of the same policy that holds this one, plus 1; 0: none */
+};
+
+#define GL_NODE_ANY 0
+#define GL_NODE_GROUP 0x80000000u
+
+/* gl_rule: longest prefix match, sided. What a node admits: a protocol (all of it: prefixlen GL_RULE_PROTO) and a
+ * prefix of its ports. The "port" of ICMP is type << 8 | code; ranges become several prefixes. */
+struct gl_rule_key {
+	__u32 prefixlen; /* GL_RULE_ANY, GL_RULE_PROTO, or GL_RULE_PROTO + length of the port's prefix */
+	__u32 policy_side_be; /* as in gl_remote4_key */
+	__be32 node_be; /* GL_NODE_ANY, GL_NODE_GROUP | group, or gl_remote4_val.node, network order */
+	__u8 proto;
+	__u8 port[2]; /* network order */
+	__u8 pad; /* beyond every prefixlen */
+};
+#define GL_RULE_ANY 64 /* any protocol */
+#define GL_RULE_PROTO 72
+#define GL_RULE_PORT 88
+
+/* Which rule it was, for people: `number` counts a group's rules of that direction from 1, as they are written. */
+struct gl_rule_val {
+	__u32 group; /* GL_NAME_GROUP */
+	__u16 number;
+	__u16 pad;
+};
+
+/* ---- tenants ------------------------------------------------------------------------------------------------ */
+
+/* Which timeout a flow's entry waits for; the order of the table in gl_tenant_val. */
+enum gl_timeout {
+	GL_TIMEOUT_TCP_OPENING, /* SYN sent or received */
+	GL_TIMEOUT_TCP_ESTABLISHED,
+	GL_TIMEOUT_TCP_CLOSING, /* one end has closed */
+	GL_TIMEOUT_TCP_CLOSED, /* both have, or a reset was seen */
+	GL_TIMEOUT_UDP,
+	GL_TIMEOUT_UDP_ASSURED,
+	GL_TIMEOUT_ICMP,
+	GL_TIMEOUT_OTHER,
+	GL_TIMEOUT_COUNT
+};
+
+#define GL_TENANT_F_PICKUP 1 /* TCP flows may begin in the middle */
+#define GL_TENANT_F_EIM 2 /* some network of it has GL_NET_F_EIM */
+
+/* gl_tenant: array, sided, index = tenant. */
+struct gl_tenant_val {
+	__u32 timeout[GL_TIMEOUT_COUNT]; /* seconds without a packet, by enum gl_timeout */
+	__u32 flags; /* GL_TENANT_F_* */
+	__u32 max_fragments; /* its share of gl_frag4 */
+	__u32 pad[6];
+};
+
+/* gl_tenant_stat: array, index = tenant. What the programs keep of a tenant besides its flows; the loader zeroes it
+ * when an index is given out. */
+struct gl_tenant_stat {
+	__u64 nat_exhausted; /* flows refused because no translated port was free */
+	__u64 nat_exhausted_ns; /* the last of them: nanoseconds of the boot clock, and whom it was for */
+	__be32 nat_src_be; /* public address that had no port */
+	__be32 nat_dst_be;
+	__be16 nat_dport_be;
+	__u8 nat_proto;
+	__u8 pad0;
+	__u32 fragments; /* entries of gl_frag4 that are its own */
+	__u64 table_full; /* flows refused because max_flows was reached */
+	__u64 table_full_ns;
+	__u64 freed; /* flows taken away so far: while it stands still, an exhausted destination stays exhausted */
+	__u32 icmp_second; /* ICMP errors sent during this second of the boot clock */
+	__u32 icmp_sent;
+	__u32 pad1[4];
+};
+
 /* ---- names ------------------------------------------------------------------------------------------------ */
 
 enum gl_name_kind {
@@ -243,6 +356,8 @@ enum gl_name_kind {
 	GL_NAME_UPLINK, /* index = uplink number */
 	GL_NAME_PORT, /* index = slot; the interface's name on the host */
 	GL_NAME_GUEST, /* index = slot; the guest whose interface it is */
+	GL_NAME_GROUP, /* "TENANT/GROUP"; numbers begin at 1 */
+	GL_NAME_POLICY, /* "TENANT/" and a hash of its groups' names, 16 hex digits; numbers begin at 1 */
 };
 
 /* gl_name: hash, not sided: an index keeps its name while it is in use. A network's name is "TENANT/NETWORK". */
@@ -259,10 +374,12 @@ struct gl_name_val {
 /* Where a flow's packet comes from: a network's index, or GL_SCOPE_UPLINK | the uplink's number. */
 #define GL_SCOPE_UPLINK 0x8000
 
-/* Keys of a tenant's flow table: a packet as it arrives, before any translation. ICMP queries stand as "ports":
- * request: sport = identifier, dport = GL_ICMP_QUERY; its reply has the two swapped, so that a request can never be
- * taken for a reply (RFC 5508). Protocols without ports: both 0. */
-#define GL_ICMP_QUERY 0x0800
+/* Keys of a tenant's flow table: a packet as it arrives, before any translation. ICMP queries (echo, timestamp,
+ * information, address mask) stand as "ports": request: sport = identifier, dport = GL_ICMP_PORT(its type, 0); its
+ * reply has the two swapped, so that a request can never be taken for a reply (RFC 5508). Other ICMP: sport = 0, dport
+ * = GL_ICMP_PORT(type, code). Protocols without ports: both 0. */
+#define GL_ICMP_PORT(type, code) ((type) << 8 | (code))
+#define GL_ICMP_QUERY GL_ICMP_PORT(8, 0) /* echo */
 struct gl_flow4_key {
 	__be32 src_be;
 	__be32 dst_be;
@@ -270,13 +387,29 @@ struct gl_flow4_key {
 	__be16 dport_be;
 	__u16 scope;
 	__u8 proto;
-	__u8 pad;
+	__u8 kind; /* enum gl_flow_kind */
+};
+
+enum gl_flow_kind {
+	GL_FLOW_PACKETS = 0, /* one direction of a flow */
+	/* Endpoint-independent mappings (RFC 4787), two entries each. new_src_be and new_sport_be of the first are the
+	 * public end; the second, whose value is the same, keeps that end from other guests. */
+	GL_FLOW_MAPPING, /* src, sport, scope: the guest's; dst, dport: 0 */
+	GL_FLOW_MAPPED, /* dst, dport: the public end; scope: the uplink's; src, sport: 0 */
 };
 
 enum gl_flow_state {
-	GL_FLOW_NEW = 0, /* seen from its opener alone */
-	GL_FLOW_ASSURED, /* answered (TCP: established) */
-	GL_FLOW_CLOSING, /* TCP: a FIN or RST was seen */
+	GL_FLOW_NEW = 0, /* not TCP: seen from its opener alone */
+	GL_FLOW_ASSURED, /* not TCP: answered */
+	GL_FLOW_SYN_SENT, /* TCP (RFC 9293 3.3.2), as seen between the ends */
+	GL_FLOW_SYN_BOTH, /* both ends sent a SYN (simultaneous open) */
+	GL_FLOW_SYN_RECEIVED, /* SYN answered by SYN, ACK */
+	GL_FLOW_ESTABLISHED,
+	GL_FLOW_FIN_WAIT, /* the opener has closed its direction */
+	GL_FLOW_CLOSE_WAIT, /* the other end has */
+	GL_FLOW_TIME_WAIT, /* both have */
+	GL_FLOW_CLOSED, /* by a reset */
+	GL_FLOW_STATES
 };
 
 #define GL_FLOW_F_REPLY 1 /* this direction answers the opener */
@@ -286,13 +419,31 @@ enum gl_flow_state {
 #define GL_FLOW_F_TO_UPLINK 16 /* leaves the host: next hop by the kernel's FIB */
 #define GL_FLOW_F_HAIRPIN 32 /* after translation it comes in again by the uplink's public addresses */
 #define GL_FLOW_F_BRIDGED 64 /* to the uplink with its own MACs */
+#define GL_FLOW_F_MAPPED 128 /* its translated port is an endpoint-independent mapping's */
+
+/* Why a flow was let through at one of its ends. */
+enum gl_admit {
+	GL_ADMIT_NONE = 0, /* that end is no guest's */
+	GL_ADMIT_NETWORK, /* no groups: from its own network */
+	GL_ADMIT_OPEN, /* no groups: the network is open that far; or anything outwards */
+	GL_ADMIT_PUBLIC, /* no groups: a port_forward or floating IP */
+	GL_ADMIT_ALL, /* a group without `egress` */
+	GL_ADMIT_RULE, /* a group's rule */
+};
+struct gl_admitted {
+	__u32 group; /* GL_ADMIT_ALL, GL_ADMIT_RULE */
+	__u16 number; /* GL_ADMIT_RULE, as in gl_rule_val */
+	__u8 how; /* enum gl_admit */
+	__u8 pad;
+};
 
 /* Values of a tenant's flow table: one direction of a flow, with all that its packets need.
- * The first 64 bytes are all that an established packet reads and writes. Times are seconds of a coarse boot clock. */
+ * The first 64 bytes are all that an established packet of anything but TCP reads and writes. Times are seconds of a
+ * coarse boot clock. Mappings use gen, last_seen, created, in_slot and new_src. */
 struct gl_flow4_val {
 	__u32 gen; /* tenant's generation at the verdict */
 	__u8 flags; /* GL_FLOW_F_* */
-	__u8 state; /* enum gl_flow_state; the opener's direction holds the truth */
+	__u8 state; /* enum gl_flow_state; the same in both directions */
 	__u16 mtu; /* of the target, bytes of IP packet */
 	__u32 out_slot; /* target interface */
 	__u32 out_ifindex;
@@ -311,11 +462,22 @@ struct gl_flow4_val {
 	__u16 vlan; /* tag towards the uplink, 0: none */
 	__u32 created; /* seconds */
 	__u32 in_slot; /* interface that the first packet came by */
+	__u16 mss; /* as gl_network_val.mss: for this direction's SYNs */
 	__u8 tcp_flags; /* all flags seen in this direction */
-	__u8 pad[3];
+	__u8 tcp_scale; /* TCP window scale of this direction's sender (RFC 7323) */
+	/* TCP, of this direction's sender, host order. What it may still send is told by the other direction's entry.
+	 */
+	__u32 seq_end; /* behind the last byte it sent (RFC 9293: SND.NXT); SYN and FIN count one */
+	__u32 ack; /* the highest it acknowledged (RCV.NXT) */
+	__u32 window; /* bytes, scaled, the last it announced */
+	__u32 pending; /* sequence number of a SYN that was seen in an established flow */
+	struct gl_admitted
+		admitted[2]; /* by enum gl_direction: egress at the source, ingress at the target; opener's */
+	__u32 pad[4];
 };
 
-/* gl_frag4: LRU hash. The ports of a datagram whose first fragment has been seen, for its further fragments. */
+/* gl_frag4: hash. A datagram whose first fragment was let through: its ports, and which parts have been seen. Written
+ * by TC alone. A tenant has at most its max_fragments of them. */
 struct gl_frag4_key {
 	__be32 src_be;
 	__be32 dst_be;
@@ -324,10 +486,20 @@ struct gl_frag4_key {
 	__u8 proto;
 	__u8 pad[3];
 };
+/* Bytes of the IP payload in units of 8 (as in the header): [first, end). */
+struct gl_frag4_part {
+	__u16 first;
+	__u16 end; /* 0: not used */
+};
 struct gl_frag4_val {
+	__u32 lock; /* struct bpf_spin_lock */
 	__be16 sport_be;
 	__be16 dport_be;
-	__u32 seen; /* seconds */
+	__u32 seen; /* seconds: the first fragment */
+	__u32 tenant;
+	__u16 total; /* end of the last fragment, units of 8; 0: not seen yet */
+	__u16 pad;
+	struct gl_frag4_part part[GL_FRAG_PARTS]; /* disjoint, adjacent ones are merged */
 };
 
 /* ---- counters --------------------------------------------------------------------------------------------- */
@@ -370,8 +542,13 @@ static_assert(sizeof(struct gl_forward4_key) == 12, "");
 static_assert(sizeof(struct gl_forward4_val) == 20, "");
 static_assert(sizeof(struct gl_flow4_key) == 16, "");
 static_assert(sizeof(struct gl_frag4_key) == 16, "");
-static_assert(sizeof(struct gl_flow4_val) == 80, "");
-static_assert(offsetof(struct gl_flow4_val, peer_scope) == 64, "an established packet needs one cache line");
+static_assert(sizeof(struct gl_flow4_val) == 128, "two cache lines");
+static_assert(sizeof(struct gl_tenant_val) == 64, "a cache line");
+static_assert(sizeof(struct gl_tenant_stat) == 80, "");
+static_assert(sizeof(struct gl_policy_val) == 16, "");
+static_assert(sizeof(struct gl_remote4_key) == 12, "");
+static_assert(sizeof(struct gl_rule_key) == 16, "");
+static_assert(offsetof(struct gl_flow4_val, peer_scope) == 64, "an established packet needs one cache line; TCP two");
 #endif
 
 #endif

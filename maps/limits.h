@@ -15,7 +15,6 @@
 #define GL_NET_MEMBERS 1024 /* interfaces of a network that one broadcast frame can reach */
 #define GL_NAT_BLOCK_SHIFT 6 /* translated ports are handed to tenants in blocks of 64 */
 #define GL_NAT_SHARE_BLOCKS 16 /* at most, per tenant, of an address that tenants share */
-#define GL_NAT_TRIES 1024 /* ports tried for one new flow */
 #define GL_MAX_L2 262144
 #define GL_MAX_HOSTS 262144
 #define GL_MAX_ROUTES 131072
@@ -24,20 +23,29 @@
 #define GL_MAX_FORWARDS 65536
 #define GL_MAX_NAMES 262144
 #define GL_MAX_DROP_CELLS 131072
-#define GL_MAX_FRAGMENTS 16384 /* datagrams in fragments at one time */
+#define GL_MAX_FRAGMENTS 262144 /* datagrams in fragments at one time, of all tenants */
+#define GL_FRAGMENTS_TENANT 4096 /* of one tenant, where few share; with many, an equal part of all */
+#define GL_FRAG_PARTS 8 /* holes that one datagram may have while its fragments arrive */
+#define GL_PORT_GROUPS 8 /* security groups of one interface */
+#define GL_MAX_POLICIES 65536 /* sets of groups that interfaces have */
+#define GL_MAX_RULES                                                                                                   \
+	2097152 /* prefixes that rules become: a protocol, a port or a part of a range, for one remote end */
+#define GL_MAX_REMOTES 1048576 /* remote prefixes of all policies */
 #define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
 #define GL_FLOWS_MAX 1048576 /* the sweeper walks a table in one go */
 #define GL_NAME_LEN 64 /* with its NUL */
 
-/* Seconds after the last packet until a flow's state is taken away. */
-#define GL_TIMEOUT_TCP_NEW 60
-#define GL_TIMEOUT_TCP_ESTABLISHED 7440 /* RFC 5382 REQ-5: at least 2 h 4 min */
-#define GL_TIMEOUT_TCP_CLOSING 60
-#define GL_TIMEOUT_UDP_NEW 60
-#define GL_TIMEOUT_UDP_ASSURED 300 /* RFC 4787 REQ-5 */
-#define GL_TIMEOUT_ICMP 60 /* RFC 5508 REQ-1 */
-#define GL_TIMEOUT_OTHER 600
-#define GL_TIMEOUT_FRAGMENT 30 /* RFC 1122 3.3.2 */
+/* Seconds after the last packet until a flow's state is taken away, where a tenant names no other. */
+#define GL_SECONDS_TCP_OPENING 60
+#define GL_SECONDS_TCP_ESTABLISHED 7440 /* RFC 5382 REQ-5: at least 2 h 4 min */
+#define GL_SECONDS_TCP_CLOSING 240 /* RFC 5382 REQ-5: at least 4 min */
+#define GL_SECONDS_TCP_CLOSED 30
+#define GL_SECONDS_UDP 60
+#define GL_SECONDS_UDP_ASSURED 300 /* RFC 4787 REQ-5 */
+#define GL_SECONDS_ICMP 60 /* RFC 5508 REQ-1 */
+#define GL_SECONDS_OTHER 600
+#define GL_SECONDS_FRAGMENT 30 /* RFC 1122 3.3.2; not a tenant's choice */
+#define GL_ICMP_ERRORS 1000 /* a second, sent on behalf of one tenant (RFC 1812 4.3.2.8) */
 #define GL_SWEEP_SECONDS 5
 
 #endif

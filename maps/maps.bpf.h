@@ -31,13 +31,31 @@ GL_MAP(gl_name, BPF_MAP_TYPE_HASH, struct gl_name_key, struct gl_name_val, GL_MA
 GL_MAP(gl_drops, BPF_MAP_TYPE_PERCPU_HASH, struct gl_drops_key, struct gl_count_val, GL_MAX_DROP_CELLS,
        BPF_F_NO_PREALLOC);
 GL_MAP(gl_traffic, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct gl_traffic_val, GL_PORT_SLOTS, 0);
-GL_MAP(gl_frag4, BPF_MAP_TYPE_LRU_HASH, struct gl_frag4_key, struct gl_frag4_val, GL_MAX_FRAGMENTS, 0);
+GL_MAP(gl_policy, BPF_MAP_TYPE_ARRAY, __u32, struct gl_policy_val, 2 * GL_MAX_POLICIES, BPF_F_MMAPABLE);
+GL_MAP(gl_remote4, BPF_MAP_TYPE_LPM_TRIE, struct gl_remote4_key, struct gl_remote4_val, 2 * GL_MAX_REMOTES,
+       BPF_F_NO_PREALLOC);
+GL_MAP(gl_rule, BPF_MAP_TYPE_LPM_TRIE, struct gl_rule_key, struct gl_rule_val, 2 * GL_MAX_RULES, BPF_F_NO_PREALLOC);
+GL_MAP(gl_tenant, BPF_MAP_TYPE_ARRAY, __u32, struct gl_tenant_val, 2 * GL_MAX_TENANTS, BPF_F_MMAPABLE);
+GL_MAP(gl_tenant_stat, BPF_MAP_TYPE_ARRAY, __u32, struct gl_tenant_stat, GL_MAX_TENANTS, BPF_F_MMAPABLE);
 GL_MAP(gl_devmap, BPF_MAP_TYPE_DEVMAP, __u32, __u32, GL_PORT_SLOTS, 0);
 
 /* One inner map per tenant, made by the loader: a hash of gl_flow4_key to gl_flow4_val, max_entries twice the tenant's
  * max_flows. The loader names the shape (bpf_map__set_inner_map_fd), as the linker does not take two definitions of
  * an inner map for one. */
 GL_MAP(gl_flow4, BPF_MAP_TYPE_ARRAY_OF_MAPS, __u32, __u32, GL_MAX_TENANTS, 0);
+
+/* As abi.h's gl_frag4_val, with the lock under the type that the kernel wants to see. */
+struct gl_frag4_locked {
+	struct bpf_spin_lock lock;
+	__be16 sport_be;
+	__be16 dport_be;
+	__u32 seen;
+	__u32 tenant;
+	__u16 total;
+	__u16 pad;
+	struct gl_frag4_part part[GL_FRAG_PARTS];
+};
+GL_MAP(gl_frag4, BPF_MAP_TYPE_HASH, struct gl_frag4_key, struct gl_frag4_locked, GL_MAX_FRAGMENTS, BPF_F_NO_PREALLOC);
 
 /* As abi.h's gl_sweep_val, with the timer under the type that the kernel wants to see. */
 struct gl_sweep_timer {

@@ -31,25 +31,35 @@ static_assert(COUNT_OF(drop_helps) == GL_DROP_COUNT, "a line of help per reason"
 static const char *const mode_names[] = { "none", "isolated", "nat", "routed", "bridge", NULL };
 static const char *const open_names[] = { "network", "tenant", "anywhere", NULL };
 static const char *const port_kind_names[] = { "none", "guest", "uplink", NULL };
+static const char *const policy_flag_names[] = { "all", "any", "remote4", "group", NULL };
+static const char *const tenant_flag_names[] = { "pickup", "endpoint_independent", NULL };
 static const char *const port_flag_names[] = { "more_addresses", "segment", "xdp_out", NULL };
-static const char *const network_flag_names[] = { "broadcast", NULL };
+static const char *const network_flag_names[] = { "broadcast", "endpoint_independent", NULL };
 static const char *const route_kind_names[] = { "none", "subnet", "interface", NULL };
 static const char *const addr_flag_names[] = { "floating", "nat", "forward", "host", "answer", "routed", NULL };
-static const char *const name_kind_names[] = { "none", "tenant", "network", "uplink", "interface", "guest", NULL };
+static const char *const name_kind_names[] = { "none",	"tenant", "network", "uplink", "interface",
+					       "guest", "group",  "policy",  NULL };
 static const char *const flow_flag_names[] = {
-	"reply", "rewrite", "xdp_out", "routed", "to_uplink", "hairpin", "bridged", NULL,
+	"reply", "rewrite", "xdp_out", "routed", "to_uplink", "hairpin", "bridged", "mapped", NULL,
 };
-static const char *const flow_state_names[] = { "new", "assured", "closing", NULL };
+static const char *const flow_state_names[] = {
+	"new",	    "assured",	  "syn_sent",  "syn_both", "syn_received", "established",
+	"fin_wait", "close_wait", "time_wait", "closed",   NULL,
+};
+static const char *const flow_kind_names[] = { "packets", "mapping", "mapped", NULL };
+static const char *const admit_names[] = { "none", "network", "open", "public", "all", "rule", NULL };
 
 static_assert(COUNT_OF(mode_names) == GL_MODE_BRIDGE + 2, "");
 static_assert(COUNT_OF(open_names) == GL_OPEN_ANYWHERE + 2, "");
 static_assert(COUNT_OF(port_kind_names) == GL_PORT_UPLINK + 2, "");
 static_assert(COUNT_OF(route_kind_names) == GL_ROUTE_PORT + 2, "");
-static_assert(COUNT_OF(name_kind_names) == GL_NAME_GUEST + 2, "");
-static_assert(COUNT_OF(flow_state_names) == GL_FLOW_CLOSING + 2, "");
+static_assert(COUNT_OF(name_kind_names) == GL_NAME_POLICY + 2, "");
+static_assert(COUNT_OF(flow_state_names) == GL_FLOW_STATES + 1, "");
+static_assert(COUNT_OF(flow_kind_names) == GL_FLOW_MAPPED + 2, "");
+static_assert(COUNT_OF(admit_names) == GL_ADMIT_RULE + 2, "");
 static_assert(1 << (COUNT_OF(port_flag_names) - 2) == GL_PORT_F_XDP_OUT, "");
 static_assert(1 << (COUNT_OF(addr_flag_names) - 2) == GL_ADDR_F_ROUTED, "");
-static_assert(1 << (COUNT_OF(flow_flag_names) - 2) == GL_FLOW_F_BRIDGED, "");
+static_assert(1 << (COUNT_OF(flow_flag_names) - 2) == GL_FLOW_F_MAPPED, "");
 
 /* ---- fields ----------------------------------------------------------------------------------------------- */
 
@@ -110,6 +120,8 @@ static const struct gl_field port_val[] = {
 	FIELD("next_in_network", struct gl_port_val, next_in_network, GL_FIELD_UINT),
 	FIELD("next_in_segment", struct gl_port_val, next_in_segment, GL_FIELD_UINT),
 	WORDS("open_to", struct gl_port_val, open_to, GL_FIELD_ENUM, open_names),
+	FIELD("policy", struct gl_port_val, policy, GL_FIELD_UINT),
+	REPEATED("groups", struct gl_port_val, group, group[0], GL_FIELD_UINT),
 	END,
 };
 
@@ -124,6 +136,7 @@ static const struct gl_field network_val[] = {
 	FIELD("uplink_slot", struct gl_network_val, uplink_slot, GL_FIELD_UINT),
 	FIELD("first_slot", struct gl_network_val, first_port, GL_FIELD_UINT),
 	FIELD("gateway_mac", struct gl_network_val, gw_mac, GL_FIELD_MAC),
+	FIELD("mss", struct gl_network_val, mss, GL_FIELD_UINT),
 	REPEATED("gateways", struct gl_network_val, gateway, gateway[0].addr_be, GL_FIELD_IPV4),
 	REPEATED("masks", struct gl_network_val, gateway, gateway[0].mask_be, GL_FIELD_IPV4),
 	REPEATED("nat_addresses", struct gl_network_val, pool, pool[0].addr_be, GL_FIELD_IPV4),
@@ -196,6 +209,62 @@ static const struct gl_field forward4_val[] = {
 	END,
 };
 
+static const struct gl_field policy_key[] = { WORD("policy", GL_FIELD_UINT), END };
+static const struct gl_field policy_val[] = {
+	WORDS("ingress", struct gl_policy_val, flags[GL_INGRESS], GL_FIELD_FLAGS, policy_flag_names),
+	WORDS("egress", struct gl_policy_val, flags[GL_EGRESS], GL_FIELD_FLAGS, policy_flag_names),
+	REPEATED("all_group", struct gl_policy_val, all_group, all_group[0], GL_FIELD_UINT),
+	FIELD("tenant", struct gl_policy_val, tenant, GL_FIELD_UINT),
+	END,
+};
+
+static const struct gl_field remote4_key[] = {
+	FIELD("policy_direction", struct gl_remote4_key, policy_side_be, GL_FIELD_SIDED_BE),
+	FIELD("address", struct gl_remote4_key, addr_be, GL_FIELD_IPV4),
+	FIELD("prefixlen", struct gl_remote4_key, prefixlen, GL_FIELD_PREFIXLEN),
+	END,
+};
+static const struct gl_field remote4_val[] = {
+	FIELD("node", struct gl_remote4_val, node, GL_FIELD_UINT),
+	FIELD("wider", struct gl_remote4_val, wider, GL_FIELD_UINT),
+	END,
+};
+
+static const struct gl_field rule_key[] = {
+	FIELD("policy_direction", struct gl_rule_key, policy_side_be, GL_FIELD_SIDED_BE),
+	FIELD("node", struct gl_rule_key, node_be, GL_FIELD_UINT_BE),
+	FIELD("proto", struct gl_rule_key, proto, GL_FIELD_UINT),
+	FIELD("port", struct gl_rule_key, port, GL_FIELD_UINT_BE),
+	FIELD("prefixlen", struct gl_rule_key, prefixlen, GL_FIELD_PREFIXLEN),
+	END,
+};
+static const struct gl_field rule_val[] = {
+	FIELD("group", struct gl_rule_val, group, GL_FIELD_UINT),
+	FIELD("number", struct gl_rule_val, number, GL_FIELD_UINT),
+	END,
+};
+
+static const struct gl_field tenant_val[] = {
+	REPEATED("timeouts", struct gl_tenant_val, timeout, timeout[0], GL_FIELD_UINT),
+	WORDS("flags", struct gl_tenant_val, flags, GL_FIELD_FLAGS, tenant_flag_names),
+	FIELD("max_fragments", struct gl_tenant_val, max_fragments, GL_FIELD_UINT),
+	END,
+};
+static const struct gl_field tenant_stat[] = {
+	FIELD("nat_exhausted", struct gl_tenant_stat, nat_exhausted, GL_FIELD_UINT),
+	FIELD("nat_exhausted_ns", struct gl_tenant_stat, nat_exhausted_ns, GL_FIELD_UINT),
+	FIELD("nat_src", struct gl_tenant_stat, nat_src_be, GL_FIELD_IPV4),
+	FIELD("nat_dst", struct gl_tenant_stat, nat_dst_be, GL_FIELD_IPV4),
+	FIELD("nat_dport", struct gl_tenant_stat, nat_dport_be, GL_FIELD_UINT_BE),
+	FIELD("nat_proto", struct gl_tenant_stat, nat_proto, GL_FIELD_UINT),
+	FIELD("fragments", struct gl_tenant_stat, fragments, GL_FIELD_UINT),
+	FIELD("table_full", struct gl_tenant_stat, table_full, GL_FIELD_UINT),
+	FIELD("table_full_ns", struct gl_tenant_stat, table_full_ns, GL_FIELD_UINT),
+	FIELD("freed", struct gl_tenant_stat, freed, GL_FIELD_UINT),
+	FIELD("icmp_sent", struct gl_tenant_stat, icmp_sent, GL_FIELD_UINT),
+	END,
+};
+
 static const struct gl_field control_val[] = {
 	FIELD("side", struct gl_control_val, side, GL_FIELD_UINT),
 	FIELD("abi", struct gl_control_val, abi, GL_FIELD_UINT),
@@ -210,6 +279,7 @@ static const struct gl_field flow4_key[] = {
 	FIELD("dst", struct gl_flow4_key, dst_be, GL_FIELD_IPV4),
 	FIELD("dport", struct gl_flow4_key, dport_be, GL_FIELD_UINT_BE),
 	FIELD("scope", struct gl_flow4_key, scope, GL_FIELD_HEX),
+	WORDS("kind", struct gl_flow4_key, kind, GL_FIELD_ENUM, flow_kind_names),
 	END,
 };
 static const struct gl_field flow4_val[] = {
@@ -233,7 +303,18 @@ static const struct gl_field flow4_val[] = {
 	FIELD("vlan", struct gl_flow4_val, vlan, GL_FIELD_UINT),
 	FIELD("created", struct gl_flow4_val, created, GL_FIELD_UINT),
 	FIELD("in_slot", struct gl_flow4_val, in_slot, GL_FIELD_UINT),
+	FIELD("mss", struct gl_flow4_val, mss, GL_FIELD_UINT),
 	FIELD("tcp_flags", struct gl_flow4_val, tcp_flags, GL_FIELD_HEX),
+	FIELD("tcp_scale", struct gl_flow4_val, tcp_scale, GL_FIELD_UINT),
+	FIELD("seq_end", struct gl_flow4_val, seq_end, GL_FIELD_UINT),
+	FIELD("ack", struct gl_flow4_val, ack, GL_FIELD_UINT),
+	FIELD("window", struct gl_flow4_val, window, GL_FIELD_UINT),
+	WORDS("ingress", struct gl_flow4_val, admitted[GL_INGRESS].how, GL_FIELD_ENUM, admit_names),
+	FIELD("ingress_group", struct gl_flow4_val, admitted[GL_INGRESS].group, GL_FIELD_UINT),
+	FIELD("ingress_rule", struct gl_flow4_val, admitted[GL_INGRESS].number, GL_FIELD_UINT),
+	WORDS("egress", struct gl_flow4_val, admitted[GL_EGRESS].how, GL_FIELD_ENUM, admit_names),
+	FIELD("egress_group", struct gl_flow4_val, admitted[GL_EGRESS].group, GL_FIELD_UINT),
+	FIELD("egress_rule", struct gl_flow4_val, admitted[GL_EGRESS].number, GL_FIELD_UINT),
 	END,
 };
 
@@ -249,6 +330,10 @@ static const struct gl_field frag4_val[] = {
 	FIELD("sport", struct gl_frag4_val, sport_be, GL_FIELD_UINT_BE),
 	FIELD("dport", struct gl_frag4_val, dport_be, GL_FIELD_UINT_BE),
 	FIELD("seen", struct gl_frag4_val, seen, GL_FIELD_UINT),
+	FIELD("tenant", struct gl_frag4_val, tenant, GL_FIELD_UINT),
+	FIELD("total", struct gl_frag4_val, total, GL_FIELD_UINT),
+	REPEATED("first", struct gl_frag4_val, part, part[0].first, GL_FIELD_UINT),
+	REPEATED("end", struct gl_frag4_val, part, part[0].end, GL_FIELD_UINT),
 	END,
 };
 
@@ -315,6 +400,16 @@ static const struct gl_map_info rows[GL_MAP_COUNT] = {
 	[GL_MAP_FORWARD4] = ROW("gl_forward4", "port forwards", SIDED, HASH, sizeof(struct gl_forward4_key),
 				sizeof(struct gl_forward4_val), 2 * GL_MAX_FORWARDS,
 				offsetof(struct gl_forward4_key, side), forward4_key, forward4_val),
+	[GL_MAP_POLICY] = ROW("gl_policy", "security groups as interfaces have them", SIDED, GL_SHAPE_ARRAY, 4,
+			      sizeof(struct gl_policy_val), 2 * GL_MAX_POLICIES, 0, policy_key, policy_val),
+	[GL_MAP_REMOTE4] = ROW("gl_remote4", "IPv4 prefixes that rules name as the remote end", SIDED, GL_SHAPE_LPM,
+			       sizeof(struct gl_remote4_key), sizeof(struct gl_remote4_val), 2 * GL_MAX_REMOTES,
+			       offsetof(struct gl_remote4_key, policy_side_be), remote4_key, remote4_val),
+	[GL_MAP_RULE] = ROW("gl_rule", "what security groups admit, by remote end, protocol and port", SIDED,
+			    GL_SHAPE_LPM, sizeof(struct gl_rule_key), sizeof(struct gl_rule_val), 2 * GL_MAX_RULES,
+			    offsetof(struct gl_rule_key, policy_side_be), rule_key, rule_val),
+	[GL_MAP_TENANT] = ROW("gl_tenant", "timeouts and shares of each tenant", SIDED, GL_SHAPE_ARRAY, 4,
+			      sizeof(struct gl_tenant_val), 2 * GL_MAX_TENANTS, 0, tenant_key, tenant_val),
 	[GL_MAP_CONTROL] = ROW("gl_control", "which side of the configuration is in force", GL_ROLE_CONTROL,
 			       GL_SHAPE_ARRAY, 4, sizeof(struct gl_control_val), 1, 0, index_key, control_val),
 	/* The entries of the tenants' own tables; the outer map is an array of GL_MAX_TENANTS of them. */
@@ -324,6 +419,9 @@ static const struct gl_map_info rows[GL_MAP_COUNT] = {
 	[GL_MAP_FRAG4] = ROW("gl_frag4", "ports of IPv4 datagrams that arrive in fragments", GL_ROLE_LIVE, HASH,
 			     sizeof(struct gl_frag4_key), sizeof(struct gl_frag4_val), GL_MAX_FRAGMENTS, 0, frag4_key,
 			     frag4_val),
+	[GL_MAP_TENANT_STAT] =
+		ROW("gl_tenant_stat", "what was refused to each tenant for want of room", GL_ROLE_LIVE, GL_SHAPE_ARRAY,
+		    4, sizeof(struct gl_tenant_stat), GL_MAX_TENANTS, 0, tenant_key, tenant_stat),
 	[GL_MAP_DROPS] = ROW("gl_drops", "what was dropped, by interface and reason", GL_ROLE_LIVE,
 			     GL_SHAPE_PERCPU_HASH, sizeof(struct gl_drops_key), sizeof(struct gl_count_val),
 			     GL_MAX_DROP_CELLS, 0, drops_key, count_val),
@@ -354,4 +452,9 @@ const char *gl_drop_name(uint32_t reason)
 const char *gl_drop_help(uint32_t reason)
 {
 	return reason < GL_DROP_COUNT ? drop_helps[reason] : "?";
+}
+
+const char *gl_flow_state_name(uint32_t state)
+{
+	return state < GL_FLOW_STATES ? flow_state_names[state] : "?";
 }

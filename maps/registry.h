@@ -21,9 +21,14 @@ enum gl_map_id {
 	GL_MAP_ALLOW4,
 	GL_MAP_ADDR4,
 	GL_MAP_FORWARD4,
+	GL_MAP_POLICY,
+	GL_MAP_REMOTE4,
+	GL_MAP_RULE,
+	GL_MAP_TENANT,
 	GL_MAP_CONTROL,
 	GL_MAP_FLOW4,
 	GL_MAP_FRAG4,
+	GL_MAP_TENANT_STAT,
 	GL_MAP_DROPS,
 	GL_MAP_TRAFFIC,
 	GL_MAP_SWEEP,
@@ -75,7 +80,8 @@ struct gl_map_info {
 	enum gl_map_role role;
 	enum gl_map_shape shape;
 	uint32_t key_size, val_size, max_entries;
-	uint32_t side_offset; /* hash: where in the key `side` stands. LPM: where the GL_TENANT_SIDE word stands */
+	uint32_t side_offset; /* hash: where in the key `side` stands. LPM: where the GL_TENANT_SIDE word stands, which
+			       * is the trie's first */
 	const struct gl_field *key_fields, *val_fields; /* end with name NULL */
 };
 
@@ -85,5 +91,7 @@ enum gl_map_id gl_map_by_name(const char *name);
 /* "SPOOF_MAC" and its line of help; "?" beyond the list. */
 const char *gl_drop_name(uint32_t reason);
 const char *gl_drop_help(uint32_t reason);
+/* "established", by enum gl_flow_state; "?" beyond the list. */
+const char *gl_flow_state_name(uint32_t state);
 
 #endif

@@ -39,6 +39,11 @@ inner() {
 	# Into a file there, so that a suite that takes too long still tells how far it came.
 	guest_run k "timeout -k 5 $2 bash -c '$3' >/tmp/inner 2>&1" $(($2 + 30))
 	status=$?
+	if ! kill -0 "${GUEST_PID[k]}" 2>/dev/null; then
+		fail "$1: the guest is gone after $((SECONDS - begun)) s (status $status)" "$GUEST_DIR/k.console"
+		sed 's/^/  | /' "$GUEST_DIR/k.qemu"
+		finish
+	fi
 	guest_run k 'cat /tmp/inner' >"$GUEST_DIR/out" 2>&1
 	line=$(awk '/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { l = $1 " " $3 " " $5 }
 		/^\[  PASSED  \] [0-9]+ test\(s\)/ { p += $4; c = 1 }

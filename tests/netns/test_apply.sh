@@ -236,7 +236,7 @@ for n in $(seq 1 200); do
 	ok "killed at step $n: before or after" either
 	ok "killed at step $n: apply cleans up" gl apply "$W/after.yaml"
 	ok "killed at step $n: clean" is_shape after
-	gl apply "$W/before.yaml" >/dev/null || fails "killed at step $n: the way back"
+	gl apply "$W/before.yaml" >"$W/out" 2>&1 || fails "killed at step $n: the way back"
 done
 ok "more than twenty steps" test "$cuts" -gt 20
 for n in $(seq 1 200); do
@@ -250,7 +250,7 @@ for n in $(seq 1 "$cuts"); do
 	if [ $? = 0 ]; then
 		ok "failed at step $n, after the commit: apply cleans up" gl apply "$W/after.yaml"
 		ok "failed at step $n: after" is_shape after
-		gl apply "$W/before.yaml" >/dev/null || fails "failed at step $n: the way back"
+		gl apply "$W/before.yaml" >"$W/out" 2>&1 || fails "failed at step $n: the way back"
 	else
 		ok "failed at step $n: before" is_shape before
 	fi

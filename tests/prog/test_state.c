@@ -31,17 +31,17 @@ static bool tcp_is(enum gl_flow_state state)
 
 static bool tcp_is_new(void)
 {
-	return tcp_is(GL_FLOW_NEW);
+	return tcp_is(GL_FLOW_SYN_SENT);
 }
 
 static bool tcp_is_assured(void)
 {
-	return tcp_is(GL_FLOW_ASSURED);
+	return tcp_is(GL_FLOW_ESTABLISHED);
 }
 
 static bool tcp_is_closing(void)
 {
-	return tcp_is(GL_FLOW_CLOSING);
+	return tcp_is(GL_FLOW_CLOSED);
 }
 
 static bool counted(void)
@@ -421,18 +421,19 @@ static const struct {
 	uint32_t idle, answer_idle;
 	bool stays;
 } ages[] = {
-	{ "UDP, new, idle for 58 seconds at most", 17, GL_FLOW_NEW, GL_TIMEOUT_UDP_NEW - 20, 1000, true },
-	{ "UDP, new, idle for too long", 17, GL_FLOW_NEW, GL_TIMEOUT_UDP_NEW + 1, 1000, false },
-	{ "UDP, answered", 17, GL_FLOW_ASSURED, GL_TIMEOUT_UDP_NEW + 1, 1000, true },
-	{ "UDP, answered, idle for too long", 17, GL_FLOW_ASSURED, GL_TIMEOUT_UDP_ASSURED + 1, 1000, false },
+	{ "UDP, new, idle for 58 seconds at most", 17, GL_FLOW_NEW, GL_SECONDS_UDP - 20, 1000, true },
+	{ "UDP, new, idle for too long", 17, GL_FLOW_NEW, GL_SECONDS_UDP + 1, 1000, false },
+	{ "UDP, answered", 17, GL_FLOW_ASSURED, GL_SECONDS_UDP + 1, 1000, true },
+	{ "UDP, answered, idle for too long", 17, GL_FLOW_ASSURED, GL_SECONDS_UDP_ASSURED + 1, 1000, false },
 	{ "UDP, kept by its answers", 17, GL_FLOW_ASSURED, 100000, 5, true },
-	{ "TCP, new", 6, GL_FLOW_NEW, GL_TIMEOUT_TCP_NEW + 1, 100000, false },
-	{ "TCP, established", 6, GL_FLOW_ASSURED, GL_TIMEOUT_TCP_ESTABLISHED - 60, 100000, true },
-	{ "TCP, established, idle for too long", 6, GL_FLOW_ASSURED, GL_TIMEOUT_TCP_ESTABLISHED + 1, 100000, false },
-	{ "TCP, closing", 6, GL_FLOW_CLOSING, GL_TIMEOUT_TCP_CLOSING + 1, 100000, false },
-	{ "ICMP", 1, GL_FLOW_ASSURED, GL_TIMEOUT_ICMP + 1, 100000, false },
-	{ "GRE", 47, GL_FLOW_NEW, GL_TIMEOUT_OTHER - 60, 100000, true },
-	{ "GRE, idle for too long", 47, GL_FLOW_NEW, GL_TIMEOUT_OTHER + 1, 100000, false },
+	{ "TCP, new", 6, GL_FLOW_SYN_SENT, GL_SECONDS_TCP_OPENING + 1, 100000, false },
+	{ "TCP, established", 6, GL_FLOW_ESTABLISHED, GL_SECONDS_TCP_ESTABLISHED - 60, 100000, true },
+	{ "TCP, established, idle for too long", 6, GL_FLOW_ESTABLISHED, GL_SECONDS_TCP_ESTABLISHED + 1, 100000,
+	  false },
+	{ "TCP, closed", 6, GL_FLOW_CLOSED, GL_SECONDS_TCP_CLOSED + 1, 100000, false },
+	{ "ICMP", 1, GL_FLOW_ASSURED, GL_SECONDS_ICMP + 1, 100000, false },
+	{ "GRE", 47, GL_FLOW_NEW, GL_SECONDS_OTHER - 60, 100000, true },
+	{ "GRE, idle for too long", 47, GL_FLOW_NEW, GL_SECONDS_OTHER + 1, 100000, false },
 };
 #define AGES (sizeof(ages) / sizeof(*ages))
 

@@ -42,7 +42,12 @@ static const struct declared table[] = {
 	ROW(gl_name, HASH, struct gl_name_key, struct gl_name_val, GL_MAX_NAMES),
 	ROW(gl_drops, PERCPU_HASH, struct gl_drops_key, struct gl_count_val, GL_MAX_DROP_CELLS),
 	ROW(gl_traffic, PERCPU_ARRAY, __u32, struct gl_traffic_val, GL_PORT_SLOTS),
-	ROW(gl_frag4, LRU_HASH, struct gl_frag4_key, struct gl_frag4_val, GL_MAX_FRAGMENTS),
+	ROW(gl_policy, ARRAY, __u32, struct gl_policy_val, 2 * GL_MAX_POLICIES),
+	ROW(gl_remote4, LPM_TRIE, struct gl_remote4_key, struct gl_remote4_val, 2 * GL_MAX_REMOTES),
+	ROW(gl_rule, LPM_TRIE, struct gl_rule_key, struct gl_rule_val, 2 * GL_MAX_RULES),
+	ROW(gl_tenant, ARRAY, __u32, struct gl_tenant_val, 2 * GL_MAX_TENANTS),
+	ROW(gl_tenant_stat, ARRAY, __u32, struct gl_tenant_stat, GL_MAX_TENANTS),
+	ROW(gl_frag4, HASH, struct gl_frag4_key, struct gl_frag4_val, GL_MAX_FRAGMENTS),
 	ROW(gl_devmap, DEVMAP, __u32, __u32, GL_PORT_SLOTS),
 	/* Outside an array of maps; the registry describes the entries of the tables inside. */
 	ROW(gl_flow4, ARRAY_OF_MAPS, struct gl_flow4_key, struct gl_flow4_val, GL_MAX_TENANTS),

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What holds for all of a tenant: timeouts, and its part of what tenants share.
+ * Neighbours: compile.c (the order of steps), compile_int.h. */
+#include "loader/compile_int.h"
+
+static const uint32_t default_timeouts[GL_TIMEOUT_COUNT] = {
+	[GL_TIMEOUT_TCP_OPENING] = GL_SECONDS_TCP_OPENING,
+	[GL_TIMEOUT_TCP_ESTABLISHED] = GL_SECONDS_TCP_ESTABLISHED,
+	[GL_TIMEOUT_TCP_CLOSING] = GL_SECONDS_TCP_CLOSING,
+	[GL_TIMEOUT_TCP_CLOSED] = GL_SECONDS_TCP_CLOSED,
+	[GL_TIMEOUT_UDP] = GL_SECONDS_UDP,
+	[GL_TIMEOUT_UDP_ASSURED] = GL_SECONDS_UDP_ASSURED,
+	[GL_TIMEOUT_ICMP] = GL_SECONDS_ICMP,
+	[GL_TIMEOUT_OTHER] = GL_SECONDS_OTHER,
+};
+
+int gl_c_tenants(struct gl_c *c)
+{
+	uint32_t sharers = GL_MAX_FRAGMENTS / GL_FRAGMENTS_TENANT;
+	int err = 0;
+
+	/* By powers of two, so that one tenant more does not change the entries of all. */
+	while (sharers < c->tenant_count)
+		sharers *= 2;
+	for (size_t i = 0; i < c->tenant_count && !err; i++) {
+		const struct gl_c_tenant *tenant = &c->tenants[i];
+		struct gl_tenant_val val = { .max_fragments = GL_MAX_FRAGMENTS / sharers };
+
+		for (int k = 0; k < GL_TIMEOUT_COUNT; k++)
+			val.timeout[k] = default_timeouts[k];
+		err = gl_c_emit(c, GL_MAP_TENANT, tenant->index, &tenant->index, &val);
+	}
+	return err;
+}
