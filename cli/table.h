@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define TABLE_COLUMNS 40
+#define TABLE_COLUMNS 48
 #define TABLE_SAMPLE 1000
 
 struct table {

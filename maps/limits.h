@@ -28,8 +28,7 @@
 #define GL_FRAG_PARTS 8 /* holes that one datagram may have while its fragments arrive */
 #define GL_PORT_GROUPS 8 /* security groups of one interface */
 #define GL_MAX_POLICIES 65536 /* sets of groups that interfaces have */
-#define GL_MAX_RULES                                                                                                   \
-	2097152 /* prefixes that rules become: a protocol, a port or a part of a range, for one remote end */
+#define GL_MAX_RULES 2097152 /* prefixes that rules become: for each remote end a protocol, port or part of a range */
 #define GL_MAX_REMOTES 1048576 /* remote prefixes of all policies */
 #define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
 #define GL_FLOWS_MAX 1048576 /* the sweeper walks a table in one go */
