@@ -86,19 +86,26 @@ static int add_pool(struct book *p, struct gl_c_network *network, uint32_t addr,
 		.tenant = network->tenant,
 		.network = network,
 		.loc = loc,
-		.given = network->def->nat_ports_given,
-		.min = network->def->nat_port_min,
-		.max = network->def->nat_port_max,
+		.given = network->def->nat_port_count,
 	};
+	size_t i = 0;
+	int err;
 
-	for (unsigned i = 0; i < network->pool_count; i++)
-		if (network->pool[i].addr_be == htonl(addr))
+	for (unsigned k = 0; k < network->pool_count; k++)
+		if (network->pool[k].addr_be == htonl(addr))
 			return 0;
-	if (network->pool_count == GL_NET_POOL)
-		return -E2BIG;
-	use.pool = network->pool_count++;
-	network->pool[use.pool].addr_be = htonl(addr);
-	return use_add(p, use);
+	do { /* the default range, or each that is given */
+		if (network->pool_count == GL_NET_POOL)
+			return -E2BIG;
+		if (use.given) {
+			use.min = network->def->nat_ports[i].first;
+			use.max = network->def->nat_ports[i].last;
+		}
+		use.pool = network->pool_count++;
+		network->pool[use.pool].addr_be = htonl(addr);
+		err = use_add(p, use);
+	} while (++i < network->def->nat_port_count && !err);
+	return err;
 }
 
 static int list_nat(struct book *p, struct gl_c_network *network)
@@ -122,7 +129,8 @@ static int list_nat(struct book *p, struct gl_c_network *network)
 		}
 	}
 	if (err == -E2BIG) {
-		gl_c_refuse(p->c, *loc, "network %s translates to more than %d addresses", network->name, GL_NET_POOL);
+		gl_c_refuse(p->c, *loc, "network %s translates to more than %d addresses, each range of ports counted",
+			    network->name, GL_NET_POOL);
 		return 0;
 	}
 	if (err || any)

@@ -48,6 +48,22 @@ static const char *proto_name(uint8_t proto)
 	return proto == IPPROTO_TCP ? "tcp" : proto == IPPROTO_UDP ? "udp" : "sctp";
 }
 
+/* One range alone stands without a list, as the parser takes both. */
+static json_t *ports(struct writer *w, const struct gl_port_span *spans, size_t count)
+{
+	json_t *array = count > 1 ? json_array() : NULL, *item;
+	char text[16];
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(text, sizeof(text), "%u-%u", spans[i].first, spans[i].last);
+		item = spans[i].first == spans[i].last ? json_integer(spans[i].first) : json_string(text);
+		if (!array)
+			return item;
+		push(w, array, item);
+	}
+	return array;
+}
+
 static json_t *nat(struct writer *w, const struct gl_network *network)
 {
 	json_t *object = json_object(), *array;
@@ -65,12 +81,8 @@ static json_t *nat(struct writer *w, const struct gl_network *network)
 		}
 		put(w, object, "addresses", array);
 	}
-	if (network->nat_ports_given) {
-		char ports[16];
-
-		snprintf(ports, sizeof(ports), "%u-%u", network->nat_port_min, network->nat_port_max);
-		put(w, object, "ports", json_string(ports));
-	}
+	if (network->nat_port_count)
+		put(w, object, "ports", ports(w, network->nat_ports, network->nat_port_count));
 	return object;
 }
 

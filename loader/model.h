@@ -77,8 +77,8 @@ struct gl_network {
 	size_t gateway_count;
 	struct gl_range *nat_addresses;
 	size_t nat_address_count;
-	bool nat_ports_given;
-	uint16_t nat_port_min, nat_port_max;
+	struct gl_port_span *nat_ports; /* none: the default range; disjoint, at most GL_NET_POOL */
+	size_t nat_port_count;
 	bool endpoint_independent; /* nat: mapping: endpoint-independent */
 	uint16_t mss; /* as gl_network_val.mss */
 	struct gl_loc nat_loc; /* line 0 when `nat:` is absent */

@@ -312,7 +312,24 @@ static void read_nat_ports(struct gl_reader *r, const struct gl_node *node, void
 {
 	struct gl_network *network = out;
 
-	network->nat_ports_given = gl_read_ports(r, node, 1024, &network->nat_port_min, &network->nat_port_max);
+	const struct gl_port_span *ports;
+
+	gl_read_ports(r, node, 1024, &network->nat_ports, &network->nat_port_count);
+	ports = network->nat_ports;
+	if (network->nat_port_count > GL_NET_POOL) {
+		GL_REPORT(r, node->loc, "more than %d ranges of ports", GL_NET_POOL);
+		return;
+	}
+	for (size_t i = 0; i < network->nat_port_count; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (ports[i].first > ports[k].last || ports[k].first > ports[i].last)
+				continue;
+			GL_REPORT(r, node->loc,
+				  "the ranges %u-%u and %u-%u overlap; expected ranges apart from each other",
+				  ports[k].first, ports[k].last, ports[i].first, ports[i].last);
+			return;
+		}
+	}
 }
 
 static void read_nat(struct gl_reader *r, const struct gl_node *node, void *out)

@@ -58,8 +58,9 @@ enum gl_prefix_form { GL_FORM_ADDRESS, GL_FORM_SUBNET, GL_FORM_EITHER };
 void gl_read_prefixes(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form, struct gl_prefix **ret,
 		      size_t *count);
 void gl_read_ranges(struct gl_reader *r, const struct gl_node *node, struct gl_range **ret, size_t *count);
-/* "1024-2047" or 1024. */
-bool gl_read_ports(struct gl_reader *r, const struct gl_node *node, uint16_t least, uint16_t *min, uint16_t *max);
+/* "1024-2047", 1024, or a list of those, in the order given; what cannot be read is left out. */
+void gl_read_ports(struct gl_reader *r, const struct gl_node *node, uint16_t least, struct gl_port_span **ret,
+		   size_t *count);
 bool gl_read_mac(struct gl_reader *r, const struct gl_node *node, uint8_t mac[6]);
 
 #endif

@@ -418,13 +418,14 @@ static bool to_port(const char *text, size_t len, uint16_t least, uint16_t *ret)
 	return true;
 }
 
-bool gl_read_ports(struct gl_reader *r, const struct gl_node *node, uint16_t least, uint16_t *min, uint16_t *max)
+static bool read_ports(struct gl_reader *r, const struct gl_node *node, uint16_t least, struct gl_port_span *ret)
 {
 	char expected[80];
 	const char *text = node->text, *dash;
 	uint16_t first, last;
 
-	snprintf(expected, sizeof(expected), "ports such as %u-%u, none below %u", 32768, 60999, least);
+	snprintf(expected, sizeof(expected), "a port or ports such as %s, none below %u",
+		 least > 1 ? "32768-60999" : "8000-8080", least);
 	/* Unlike elsewhere, both a number and a text do. */
 	if (node->kind != GL_NODE_SCALAR || !*text) {
 		mismatch(r, node, expected);
@@ -442,9 +443,30 @@ bool gl_read_ports(struct gl_reader *r, const struct gl_node *node, uint16_t lea
 		GL_REPORT(r, node->loc, "the port range %s is backwards; expected %u-%u", text, last, first);
 		return false;
 	}
-	*min = first;
-	*max = last;
+	*ret = (struct gl_port_span){ first, last };
 	return true;
+}
+
+void gl_read_ports(struct gl_reader *r, const struct gl_node *node, uint16_t least, struct gl_port_span **ret,
+		   size_t *count)
+{
+	size_t items = node->kind == GL_NODE_LIST ? node->count : 1;
+	struct gl_port_span *list;
+
+	if (!items)
+		GL_REPORT(r, node->loc, "ports is empty; expected at least one, or no such key");
+	list = gl_arena_array(r->arena, items, sizeof(*list));
+	if (!list) {
+		r->err = -ENOMEM;
+		return;
+	}
+	r->nodes += items;
+	*ret = list;
+	*count = 0;
+	for (size_t i = 0; i < items; i++) {
+		if (read_ports(r, node->kind == GL_NODE_LIST ? node->items[i] : node, least, &list[*count]))
+			++*count;
+	}
 }
 
 bool gl_read_mac(struct gl_reader *r, const struct gl_node *node, uint8_t mac[6])

@@ -91,22 +91,26 @@ static size_t range_size(const struct gl_range *range)
 	return range->first.family == AF_INET ? (size_t)gl_v4(&range->last) - gl_v4(&range->first) + 1 : 1;
 }
 
-static void add_ports(struct pool *pool, const struct gl_net *net, uint32_t address, uint16_t min, uint16_t max)
+/* Only ports that were asked for: the default range steps aside for forwarded ports. */
+static void add_ports(struct pool *pool, const struct gl_net *net, uint32_t address)
 {
-	pool->items[pool->count++] =
-		(struct ports){ .uplink = net->uplink, .address = address, .min = min, .max = max, .net = net };
+	for (size_t i = 0; i < net->network->nat_port_count; i++)
+		pool->items[pool->count++] = (struct ports){ .uplink = net->uplink,
+							     .address = address,
+							     .min = net->network->nat_ports[i].first,
+							     .max = net->network->nat_ports[i].last,
+							     .net = net };
 }
 
 static void check_nat(struct gl_check *c, const struct gl_net *net, struct pool *pool)
 {
 	const struct gl_network *network = net->network;
-	size_t total = 0;
+	size_t total = 0, ranges = network->nat_port_count ? network->nat_port_count : 1;
 
-	if (network->mode != GL_MODE_NAT || net->uplink == GL_NONE)
+	if (network->mode != GL_MODE_NAT || net->uplink == GL_NONE || ranges > GL_NET_POOL)
 		return;
-	/* Only ports that were asked for: the default range steps aside for forwarded ports. */
-	if (!network->nat_address_count && network->nat_ports_given)
-		add_ports(pool, net, 0, network->nat_port_min, network->nat_port_max);
+	if (!network->nat_address_count)
+		add_ports(pool, net, 0);
 	for (size_t i = 0; i < network->nat_address_count && !c->err; i++) {
 		const struct gl_range *range = &network->nat_addresses[i];
 		bool usable = gl_check_v4(c, &range->first, "nat address");
@@ -119,12 +123,19 @@ static void check_nat(struct gl_check *c, const struct gl_net *net, struct pool 
 				  network->name.s, GL_NET_POOL);
 			return;
 		}
+		if (total * ranges > GL_NET_POOL) {
+			GL_REPORT(c, range->first.loc,
+				  "network \"%s\" translates to more than %d public addresses, each counted for every "
+				  "one "
+				  "of its %zu ranges of ports",
+				  network->name.s, GL_NET_POOL, ranges);
+			return;
+		}
 		for (size_t k = 0; usable && k < range_size(range); k++) {
 			struct gl_prefix address = v4_prefix(gl_v4(&range->first) + (uint32_t)k, range->first.loc);
 
 			check_pool_address(c, net, &address);
-			if (network->nat_ports_given)
-				add_ports(pool, net, gl_v4(&address), network->nat_port_min, network->nat_port_max);
+			add_ports(pool, net, gl_v4(&address));
 		}
 	}
 }

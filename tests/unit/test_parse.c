@@ -20,7 +20,7 @@ static const char full[] =
 	"        uplink: wan\n"
 	"        subnets: [10.0.0.0/24, 10.0.1.0/25]\n"
 	"        gateways: [10.0.1.126]\n"
-	"        nat: {addresses: [203.0.113.10-203.0.113.11, 203.0.113.14], ports: 32768-60999}\n"
+	"        nat: {addresses: [203.0.113.10-203.0.113.11, 203.0.113.14], ports: [32768-60999, 1024, 2048-2111]}\n"
 	"        open_to: anywhere\n"
 	"        broadcast: false\n"
 	"      - {name: desk, mode: bridge, uplink: lan, vlan: 20, subnets: [192.0.2.0/24]}\n"
@@ -71,9 +71,12 @@ static void check_full(const struct gl_definition *def)
 	assert_int_equal(front->nat_address_count, 2);
 	assert_string_equal(gl_prefix_format(&front->nat_addresses[0].last, buf), "203.0.113.11");
 	assert_memory_equal(front->nat_addresses[1].first.bytes, front->nat_addresses[1].last.bytes, 4);
-	assert_true(front->nat_ports_given);
-	assert_int_equal(front->nat_port_min, 32768);
-	assert_int_equal(front->nat_port_max, 60999);
+	assert_int_equal(front->nat_port_count, 3);
+	assert_int_equal(front->nat_ports[0].first, 32768);
+	assert_int_equal(front->nat_ports[0].last, 60999);
+	assert_int_equal(front->nat_ports[1].first, 1024);
+	assert_int_equal(front->nat_ports[1].last, 1024);
+	assert_int_equal(front->nat_ports[2].last, 2111);
 	assert_int_equal(front->open_to, GL_OPEN_ANYWHERE);
 	assert_false(front->broadcast);
 	assert_int_equal(front->vlan, 0);
