@@ -83,6 +83,8 @@ static json_t *nat(struct writer *w, const struct gl_network *network)
 	}
 	if (network->nat_port_count)
 		put(w, object, "ports", ports(w, network->nat_ports, network->nat_port_count));
+	put(w, object, "mapping",
+	    json_string(network->endpoint_independent ? "endpoint-independent" : "endpoint-dependent"));
 	return object;
 }
 
@@ -101,6 +103,10 @@ static json_t *network_json(struct writer *w, const struct gl_network *network)
 		put(w, object, "gateways", prefixes(w, network->gateways, network->gateway_count));
 	if (network->nat_loc.line)
 		put(w, object, "nat", nat(w, network));
+	if (network->mss == GL_MSS_KEEP || network->mss == GL_MSS_PATH)
+		put(w, object, "mss", json_string(network->mss == GL_MSS_KEEP ? "keep" : "path"));
+	else
+		put(w, object, "mss", json_integer(network->mss));
 	put(w, object, "open_to", json_string(gl_open_name(network->open_to)));
 	put(w, object, "broadcast", json_boolean(network->broadcast));
 	return object;
@@ -117,6 +123,13 @@ static json_t *interface_json(struct writer *w, const struct gl_interface *inter
 	put(w, object, "mac", json_string(mac));
 	put(w, object, "network", json_string(interface->network.s));
 	put(w, object, "addresses", prefixes(w, interface->addresses, interface->address_count));
+	if (interface->group_count) {
+		json_t *groups = json_array();
+
+		for (size_t i = 0; i < interface->group_count; i++)
+			push(w, groups, json_string(interface->groups[i].s));
+		put(w, object, "security_groups", groups);
+	}
 	if (interface->allowed_count)
 		put(w, object, "allowed_address_pairs",
 		    prefixes(w, interface->allowed_address_pairs, interface->allowed_count));
@@ -154,12 +167,94 @@ static json_t *guest_json(struct writer *w, const struct gl_guest *guest)
 	return object;
 }
 
+static void rule_proto(struct writer *w, json_t *object, const struct gl_rule *rule)
+{
+	switch (rule->any_proto ? -1 : rule->proto) {
+	case -1:
+		put(w, object, "proto", json_string("any"));
+		return;
+	case IPPROTO_ICMP:
+		put(w, object, "proto", json_string("icmp"));
+		return;
+	case IPPROTO_ICMPV6:
+		put(w, object, "proto", json_string("icmpv6"));
+		return;
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
+		put(w, object, "proto", json_string(proto_name(rule->proto)));
+		return;
+	default:
+		put(w, object, "proto", json_integer(rule->proto));
+	}
+}
+
+static json_t *rule_json(struct writer *w, const struct gl_rule *rule)
+{
+	json_t *object = json_object();
+	char remote[50];
+
+	rule_proto(w, object, rule);
+	if (rule->port_count && (rule->proto == IPPROTO_ICMP || rule->proto == IPPROTO_ICMPV6)) {
+		put(w, object, "icmp_type", json_integer(rule->ports->first >> 8));
+		if (rule->ports->first == rule->ports->last)
+			put(w, object, "icmp_code", json_integer(rule->ports->first & 0xff));
+	} else if (rule->port_count) {
+		put(w, object, "ports", ports(w, rule->ports, rule->port_count));
+	}
+	if (rule->remote_ip.family)
+		put(w, object, "remote_ip", json_string(gl_prefix_format(&rule->remote_ip, remote)));
+	if (rule->remote_group.s)
+		put(w, object, "remote_group", json_string(rule->remote_group.s));
+	return object;
+}
+
+static json_t *rules_json(struct writer *w, const struct gl_group *group, enum gl_direction direction)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < group->rule_count[direction]; i++)
+		push(w, array, rule_json(w, &group->rules[direction][i]));
+	return array;
+}
+
+static json_t *group_json(struct writer *w, const struct gl_group *group)
+{
+	json_t *object = json_object();
+
+	put(w, object, "name", json_string(group->name.s));
+	put(w, object, "ingress", rules_json(w, group, GL_INGRESS));
+	if (group->egress_given) /* an empty list is another thing than none */
+		put(w, object, "egress", rules_json(w, group, GL_EGRESS));
+	return object;
+}
+
+/* Those that the definition names: the others' defaults may change. */
+static void timeouts(struct writer *w, json_t *tenant_object, const struct gl_tenant *tenant)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < GL_TIMEOUT_COUNT; i++) {
+		if (tenant->timeout[i])
+			put(w, object, gl_timeout_name(i), json_integer(tenant->timeout[i]));
+	}
+	if (json_object_size(object))
+		put(w, tenant_object, "timeouts", object);
+	else
+		json_decref(object);
+}
+
 static json_t *tenant_json(struct writer *w, const struct gl_tenant *tenant)
 {
-	json_t *object = json_object(), *networks = json_array(), *guests = json_array();
+	json_t *object = json_object(), *networks = json_array(), *guests = json_array(), *groups = json_array();
 
 	put(w, object, "name", json_string(tenant->name.s));
 	put(w, object, "max_flows", json_integer(tenant->max_flows));
+	timeouts(w, object, tenant);
+	put(w, object, "tcp_pickup", json_boolean(tenant->tcp_pickup));
+	for (size_t i = 0; i < tenant->group_count; i++)
+		push(w, groups, group_json(w, &tenant->groups[i]));
+	put(w, object, "security_groups", groups);
 	for (size_t i = 0; i < tenant->network_count; i++)
 		push(w, networks, network_json(w, &tenant->networks[i]));
 	put(w, object, "networks", networks);

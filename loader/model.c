@@ -151,3 +151,19 @@ const char *gl_open_name(enum gl_open open_to)
 		return "network";
 	}
 }
+
+const char *gl_timeout_name(enum gl_timeout which)
+{
+	static const char *const names[GL_TIMEOUT_COUNT] = {
+		[GL_TIMEOUT_TCP_OPENING] = "tcp_opening",
+		[GL_TIMEOUT_TCP_ESTABLISHED] = "tcp_established",
+		[GL_TIMEOUT_TCP_CLOSING] = "tcp_closing",
+		[GL_TIMEOUT_TCP_CLOSED] = "tcp_closed",
+		[GL_TIMEOUT_UDP] = "udp",
+		[GL_TIMEOUT_UDP_ASSURED] = "udp_assured",
+		[GL_TIMEOUT_ICMP] = "icmp",
+		[GL_TIMEOUT_OTHER] = "other",
+	};
+
+	return which < GL_TIMEOUT_COUNT ? names[which] : "?";
+}

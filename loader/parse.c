@@ -15,9 +15,8 @@
 #define KEYS_MOST 16 /* of one object */
 
 /* Strings are never NULL; one that could not be read is empty, and nothing further is said about it. */
-static char unknown[] = "";
+char gl_unread[] = "";
 
-enum object { DEFINITION, UPLINK, TENANT, NETWORK, NAT, GUEST, INTERFACE, FORWARD };
 static const struct gl_object objects[];
 
 /* ---- objects in general --------------------------------------------------------------------------------------- */
@@ -92,8 +91,9 @@ static void collect(struct gl_reader *r, const struct gl_node *map, const struct
 	}
 }
 
-static void read_object(struct gl_reader *r, const struct gl_node *node, const struct gl_object *object, void *out)
+void gl_read_object(struct gl_reader *r, const struct gl_node *node, enum gl_object_kind kind, void *out)
 {
+	const struct gl_object *object = &objects[kind];
 	const struct gl_node *values[KEYS_MOST] = { 0 };
 	char found[96];
 
@@ -112,12 +112,16 @@ static void read_object(struct gl_reader *r, const struct gl_node *node, const s
 	}
 }
 
-/* Reads a list of objects behind the `*count` ones that are there; `prepare` gives each its defaults. */
-static void read_list(struct gl_reader *r, const struct gl_node *node, enum object kind, size_t size,
-		      void (*prepare)(void *item, struct gl_loc loc), void **items, size_t *count)
+void gl_weigh_objects(struct gl_reader *r, size_t count)
+{
+	r->nodes += count * OBJECT_WEIGHT;
+}
+
+void gl_read_list(struct gl_reader *r, const struct gl_node *node, enum gl_object_kind kind, size_t size,
+		  void (*prepare)(void *item, struct gl_loc loc), void **items, size_t *count)
 {
 	const struct gl_object *object = &objects[kind];
-	char expected[32];
+	char expected[64];
 	char *list;
 
 	snprintf(expected, sizeof(expected), "a list, each item %s", object->noun);
@@ -131,13 +135,13 @@ static void read_list(struct gl_reader *r, const struct gl_node *node, enum obje
 	if (*count)
 		memcpy(list, *items, *count * size);
 	*items = list;
-	r->nodes += node->count * OBJECT_WEIGHT;
+	gl_weigh_objects(r, node->count);
 	for (size_t i = 0; i < node->count && !r->err; i++) {
 		void *item = list + *count * size;
 
 		prepare(item, node->items[i]->loc);
 		++*count;
-		read_object(r, node->items[i], object, item);
+		gl_read_object(r, node->items[i], kind, item);
 	}
 }
 
@@ -147,7 +151,7 @@ static void read_list(struct gl_reader *r, const struct gl_node *node, enum obje
 		type *owner = out;                                                                                     \
 		void *items = owner->array;                                                                            \
 		size_t count = owner->counter;                                                                         \
-		read_list(r, node, kind, sizeof(*owner->array), prepare_##array, &items, &count);                      \
+		gl_read_list(r, node, kind, sizeof(*owner->array), prepare_##array, &items, &count);                   \
 		owner->array = items;                                                                                  \
 		owner->counter = count;                                                                                \
 	}
@@ -210,7 +214,7 @@ static void read_uplink_of(struct gl_reader *r, const struct gl_node *node, void
 {
 	struct gl_string *uplink = out;
 
-	*uplink = (struct gl_string){ .s = unknown, .loc = node->loc };
+	*uplink = (struct gl_string){ .s = gl_unread, .loc = node->loc };
 	gl_read_name(r, node, uplink);
 }
 
@@ -250,13 +254,6 @@ static void read_mac(struct gl_reader *r, const struct gl_node *node, void *out)
 
 	interface->mac_loc = node->loc;
 	gl_read_mac(r, node, interface->mac);
-}
-
-static void read_security_groups(struct gl_reader *r, const struct gl_node *node, void *out)
-{
-	(void)out;
-	if (gl_expect_list(r, node, "a list of security groups") && node->count)
-		GL_REPORT(r, node->loc, "security_groups are not supported yet; expected none");
 }
 
 static void read_subnets(struct gl_reader *r, const struct gl_node *node, void *out)
@@ -332,12 +329,37 @@ static void read_nat_ports(struct gl_reader *r, const struct gl_node *node, void
 	}
 }
 
+static void read_mapping(struct gl_reader *r, const struct gl_node *node, void *out)
+{
+	static const char *const words[] = { "endpoint-dependent", "endpoint-independent", NULL };
+	int word = gl_read_word(r, node, words);
+
+	if (word >= 0)
+		*(bool *)out = word;
+}
+
+static void read_mss(struct gl_reader *r, const struct gl_node *node, void *out)
+{
+	uint32_t mss = 0;
+
+	/* RFC 9293 3.7.1: every host takes 536; 65,495 is all that a datagram holds beside two headers. */
+	if (gl_is_number(node))
+		gl_read_int(r, node, 536, 65495, &mss);
+	else if (node->kind == GL_NODE_SCALAR && !strcmp(node->text, "keep"))
+		mss = GL_MSS_KEEP;
+	else if (node->kind == GL_NODE_SCALAR && !strcmp(node->text, "path"))
+		mss = GL_MSS_PATH;
+	else
+		gl_mismatch(r, node, "keep, path or a number from 536 to 65495");
+	*(uint16_t *)out = (uint16_t)mss;
+}
+
 static void read_nat(struct gl_reader *r, const struct gl_node *node, void *out)
 {
 	struct gl_network *network = out;
 
 	network->nat_loc = node->loc;
-	read_object(r, node, &objects[NAT], network);
+	gl_read_object(r, node, GL_OBJECT_NAT, network);
 }
 
 /* ---- defaults ------------------------------------------------------------------------------------------------- */
@@ -347,7 +369,7 @@ static void prepare_uplinks(void *item, struct gl_loc loc)
 	struct gl_uplink *uplink = item;
 
 	uplink->loc = uplink->name.loc = uplink->interface.loc = loc;
-	uplink->name.s = uplink->interface.s = unknown;
+	uplink->name.s = uplink->interface.s = gl_unread;
 }
 
 static void prepare_networks(void *item, struct gl_loc loc)
@@ -355,7 +377,7 @@ static void prepare_networks(void *item, struct gl_loc loc)
 	struct gl_network *network = item;
 
 	network->loc = network->name.loc = loc;
-	network->name.s = unknown;
+	network->name.s = gl_unread;
 	network->broadcast = true;
 }
 
@@ -364,7 +386,7 @@ static void prepare_interfaces(void *item, struct gl_loc loc)
 	struct gl_interface *interface = item;
 
 	interface->loc = interface->tap.loc = interface->network.loc = interface->mac_loc = loc;
-	interface->tap.s = interface->network.s = unknown;
+	interface->tap.s = interface->network.s = gl_unread;
 }
 
 static void prepare_forwards(void *item, struct gl_loc loc)
@@ -379,7 +401,7 @@ static void prepare_guests(void *item, struct gl_loc loc)
 	struct gl_guest *guest = item;
 
 	guest->loc = guest->name.loc = loc;
-	guest->name.s = unknown;
+	guest->name.s = gl_unread;
 }
 
 static void prepare_tenants(void *item, struct gl_loc loc)
@@ -387,18 +409,18 @@ static void prepare_tenants(void *item, struct gl_loc loc)
 	struct gl_tenant *tenant = item;
 
 	tenant->loc = tenant->name.loc = loc;
-	tenant->name.s = unknown;
+	tenant->name.s = gl_unread;
 	tenant->max_flows = GL_FLOWS_DEFAULT;
 }
 
 /* ---- the tables ----------------------------------------------------------------------------------------------- */
 
-LIST_READER(read_uplinks, struct gl_definition, UPLINK, uplinks, uplink_count)
-LIST_READER(read_tenants, struct gl_definition, TENANT, tenants, tenant_count)
-LIST_READER(read_networks, struct gl_tenant, NETWORK, networks, network_count)
-LIST_READER(read_guests, struct gl_tenant, GUEST, guests, guest_count)
-LIST_READER(read_interfaces, struct gl_guest, INTERFACE, interfaces, interface_count)
-LIST_READER(read_forwards, struct gl_guest, FORWARD, forwards, forward_count)
+LIST_READER(read_uplinks, struct gl_definition, GL_OBJECT_UPLINK, uplinks, uplink_count)
+LIST_READER(read_tenants, struct gl_definition, GL_OBJECT_TENANT, tenants, tenant_count)
+LIST_READER(read_networks, struct gl_tenant, GL_OBJECT_NETWORK, networks, network_count)
+LIST_READER(read_guests, struct gl_tenant, GL_OBJECT_GUEST, guests, guest_count)
+LIST_READER(read_interfaces, struct gl_guest, GL_OBJECT_INTERFACE, interfaces, interface_count)
+LIST_READER(read_forwards, struct gl_guest, GL_OBJECT_FORWARD, forwards, forward_count)
 
 static const struct gl_key definition_keys[] = {
 	{ "version", true, read_version, 0 },
@@ -415,7 +437,9 @@ static const struct gl_key uplink_keys[] = {
 static const struct gl_key tenant_keys[] = {
 	{ "name", true, gl_read_name, offsetof(struct gl_tenant, name) },
 	{ "max_flows", false, read_max_flows, offsetof(struct gl_tenant, max_flows) },
-	{ "security_groups", false, read_security_groups, 0 },
+	{ "timeouts", false, gl_read_timeouts, 0 },
+	{ "tcp_pickup", false, gl_read_bool, offsetof(struct gl_tenant, tcp_pickup) },
+	{ "security_groups", false, gl_read_groups, 0 },
 	{ "networks", false, read_networks, 0 },
 	{ "guests", false, read_guests, 0 },
 	{ NULL, false, NULL, 0 },
@@ -428,6 +452,7 @@ static const struct gl_key network_keys[] = {
 	{ "subnets", true, read_subnets, 0 },
 	{ "gateways", false, read_gateways, 0 },
 	{ "nat", false, read_nat, 0 },
+	{ "mss", false, read_mss, offsetof(struct gl_network, mss) },
 	{ "open_to", false, read_open_to, 0 },
 	{ "broadcast", false, gl_read_bool, offsetof(struct gl_network, broadcast) },
 	{ NULL, false, NULL, 0 },
@@ -435,6 +460,7 @@ static const struct gl_key network_keys[] = {
 static const struct gl_key nat_keys[] = {
 	{ "addresses", false, read_nat_addresses, 0 },
 	{ "ports", false, read_nat_ports, 0 },
+	{ "mapping", false, read_mapping, offsetof(struct gl_network, endpoint_independent) },
 	{ NULL, false, NULL, 0 },
 };
 static const struct gl_key guest_keys[] = {
@@ -448,7 +474,7 @@ static const struct gl_key interface_keys[] = {
 	{ "mac", true, read_mac, 0 },
 	{ "network", true, gl_read_name, offsetof(struct gl_interface, network) },
 	{ "addresses", true, read_addresses, 0 },
-	{ "security_groups", false, read_security_groups, 0 },
+	{ "security_groups", false, gl_read_group_names, 0 },
 	{ "allowed_address_pairs", false, read_allowed, 0 },
 	{ "floating_ips", false, read_floating, 0 },
 	{ "xdp", false, read_xdp, offsetof(struct gl_interface, xdp) },
@@ -464,14 +490,17 @@ static const struct gl_key forward_keys[] = {
 };
 
 static const struct gl_object objects[] = {
-	[DEFINITION] = { "definition", "a definition", definition_keys },
-	[UPLINK] = { "uplink", "an uplink", uplink_keys },
-	[TENANT] = { "tenant", "a tenant", tenant_keys },
-	[NETWORK] = { "network", "a network", network_keys },
-	[NAT] = { "nat", "nat", nat_keys },
-	[GUEST] = { "guest", "a guest", guest_keys },
-	[INTERFACE] = { "interface", "an interface", interface_keys },
-	[FORWARD] = { "port_forward", "a port forward", forward_keys },
+	[GL_OBJECT_DEFINITION] = { "definition", "a definition", definition_keys },
+	[GL_OBJECT_UPLINK] = { "uplink", "an uplink", uplink_keys },
+	[GL_OBJECT_TENANT] = { "tenant", "a tenant", tenant_keys },
+	[GL_OBJECT_TIMEOUTS] = { "timeouts", "timeouts", gl_timeout_keys },
+	[GL_OBJECT_GROUP] = { "security_group", "a security group", gl_group_keys },
+	[GL_OBJECT_RULE] = { "rule", "a rule", gl_rule_keys },
+	[GL_OBJECT_NETWORK] = { "network", "a network", network_keys },
+	[GL_OBJECT_NAT] = { "nat", "nat", nat_keys },
+	[GL_OBJECT_GUEST] = { "guest", "a guest", guest_keys },
+	[GL_OBJECT_INTERFACE] = { "interface", "an interface", interface_keys },
+	[GL_OBJECT_FORWARD] = { "port_forward", "a port forward", forward_keys },
 	{ NULL, NULL, NULL },
 };
 
@@ -522,7 +551,7 @@ int gl_parse_file(struct gl_definition *def, const char *file, const char *text,
 	if (err)
 		goto out;
 	if (check_version(&r, root)) {
-		read_object(&r, root, &objects[DEFINITION], def);
+		gl_read_object(&r, root, GL_OBJECT_DEFINITION, def);
 		*whole = !r.err;
 	}
 	if (r.err == -E2BIG) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The parser's inside: its key tables and how single values are read. parse.c has the tables and the objects,
- * parse_value.c the values. Outside users: read.c (gl_parse_file) and the tests of the schema (gl_parse_objects). */
+ * parse_group.c those of security groups and timeouts, parse_value.c the values. Outside users: read.c (gl_parse_file)
+ * and the tests of the schema (gl_parse_objects). */
 #ifndef GL_PARSE_H
 #define GL_PARSE_H
 
@@ -32,6 +33,37 @@ struct gl_object {
 
 const struct gl_object *gl_parse_objects(void); /* ends with name NULL */
 
+/* Which object is which in gl_parse_objects(). */
+enum gl_object_kind {
+	GL_OBJECT_DEFINITION,
+	GL_OBJECT_UPLINK,
+	GL_OBJECT_TENANT,
+	GL_OBJECT_TIMEOUTS,
+	GL_OBJECT_GROUP,
+	GL_OBJECT_RULE,
+	GL_OBJECT_NETWORK,
+	GL_OBJECT_NAT,
+	GL_OBJECT_GUEST,
+	GL_OBJECT_INTERFACE,
+	GL_OBJECT_FORWARD,
+};
+
+/* Reads a mapping's keys into `out`, each to its offset. */
+void gl_read_object(struct gl_reader *r, const struct gl_node *node, enum gl_object_kind kind, void *out);
+/* Reads a list of objects, each of `size` bytes, behind the `*count` ones that are there; `prepare` gives each its
+ * defaults. */
+void gl_read_list(struct gl_reader *r, const struct gl_node *node, enum gl_object_kind kind, size_t size,
+		  void (*prepare)(void *item, struct gl_loc loc), void **items, size_t *count);
+/* Counts `count` objects that are about to be made against what one file may grow to. */
+void gl_weigh_objects(struct gl_reader *r, size_t count);
+extern char gl_unread[]; /* "": what names are until they are read, as strings of the model are never NULL */
+
+/* parse_group.c */
+extern const struct gl_key gl_group_keys[], gl_rule_keys[], gl_timeout_keys[];
+void gl_read_groups(struct gl_reader *r, const struct gl_node *node, void *tenant); /* struct gl_tenant */
+void gl_read_timeouts(struct gl_reader *r, const struct gl_node *node, void *tenant); /* struct gl_tenant */
+void gl_read_group_names(struct gl_reader *r, const struct gl_node *node, void *interface); /* struct gl_interface */
+
 /* As gl_parse(); *whole says whether all of the file could be looked at, with its faults reported one by one, so that
  * looking for further faults makes sense. */
 int gl_parse_file(struct gl_definition *def, const char *file, const char *text, size_t len, struct gl_diag *diag,
@@ -43,6 +75,9 @@ int gl_parse_file(struct gl_definition *def, const char *file, const char *text,
 const char *gl_describe(const struct gl_node *node, char buf[96]);
 /* The text, cut to a length that a message can bear. */
 const char *gl_quote(const char *text, char buf[96]);
+/* "expected X, found Y" */
+void gl_mismatch(struct gl_reader *r, const struct gl_node *node, const char *expected);
+bool gl_is_number(const struct gl_node *node); /* an unquoted one, of whatever size */
 bool gl_expect_list(struct gl_reader *r, const struct gl_node *node, const char *of);
 bool gl_read_int(struct gl_reader *r, const struct gl_node *node, uint32_t min, uint32_t max, uint32_t *ret);
 /* The index into `words`, which end with NULL; -1 where none fits. */
@@ -55,6 +90,7 @@ void gl_read_address(struct gl_reader *r, const struct gl_node *node, void *fiel
 
 /* Lists: bad items stay in them with family 0, so that what depends on them is not reported as well. */
 enum gl_prefix_form { GL_FORM_ADDRESS, GL_FORM_SUBNET, GL_FORM_EITHER };
+void gl_read_prefix(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form, struct gl_prefix *ret);
 void gl_read_prefixes(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form, struct gl_prefix **ret,
 		      size_t *count);
 void gl_read_ranges(struct gl_reader *r, const struct gl_node *node, struct gl_range **ret, size_t *count);

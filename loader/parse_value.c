@@ -97,18 +97,23 @@ const char *gl_describe(const struct gl_node *node, char buf[96])
 	}
 }
 
-static void mismatch(struct gl_reader *r, const struct gl_node *node, const char *expected)
+void gl_mismatch(struct gl_reader *r, const struct gl_node *node, const char *expected)
 {
 	char found[96];
 
 	GL_REPORT(r, node->loc, "expected %s, found %s", expected, gl_describe(node, found));
 }
 
+bool gl_is_number(const struct gl_node *node)
+{
+	return node->kind == GL_NODE_SCALAR && plain_type(node) == PLAIN_NUMBER;
+}
+
 bool gl_expect_list(struct gl_reader *r, const struct gl_node *node, const char *of)
 {
 	if (node->kind == GL_NODE_LIST)
 		return true;
-	mismatch(r, node, of);
+	gl_mismatch(r, node, of);
 	return false;
 }
 
@@ -116,12 +121,12 @@ bool gl_expect_list(struct gl_reader *r, const struct gl_node *node, const char 
 static const char *text_of(struct gl_reader *r, const struct gl_node *node, const char *expected)
 {
 	if (node->kind != GL_NODE_SCALAR) {
-		mismatch(r, node, expected);
+		gl_mismatch(r, node, expected);
 		return NULL;
 	}
 	if (plain_type(node) == PLAIN_TEXT)
 		return node->text;
-	mismatch(r, node, expected);
+	gl_mismatch(r, node, expected);
 	return NULL;
 }
 
@@ -146,14 +151,14 @@ bool gl_read_int(struct gl_reader *r, const struct gl_node *node, uint32_t min, 
 
 	snprintf(expected, sizeof(expected), "a number from %u to %u", min, max);
 	if (node->kind != GL_NODE_SCALAR || !node->plain) {
-		mismatch(r, node, expected);
+		gl_mismatch(r, node, expected);
 		return false;
 	}
 	digits = strspn(node->text, "0123456789");
 	value = digits && digits <= 10 ? strtoull(node->text, NULL, 10) : 0;
 	if (!digits || node->text[digits] || (digits > 1 && *node->text == '0') || digits > 10 || value < min ||
 	    value > max) {
-		mismatch(r, node, expected);
+		gl_mismatch(r, node, expected);
 		return false;
 	}
 	*ret = (uint32_t)value;
@@ -180,7 +185,7 @@ int gl_read_word(struct gl_reader *r, const struct gl_node *node, const char *co
 					: " or ",
 			 words[i]);
 	}
-	mismatch(r, node, expected);
+	gl_mismatch(r, node, expected);
 	return -1;
 }
 
@@ -189,7 +194,7 @@ void gl_read_bool(struct gl_reader *r, const struct gl_node *node, void *field)
 	static const char *const yes[] = { "true", "True", "TRUE", NULL };
 
 	if (node->kind != GL_NODE_SCALAR || plain_type(node) != PLAIN_BOOL)
-		mismatch(r, node, "true or false");
+		gl_mismatch(r, node, "true or false");
 	else
 		*(bool *)field = one_of(node->text, yes);
 }
@@ -300,8 +305,7 @@ static bool to_prefix(const char *text, enum gl_prefix_form form, struct gl_pref
 	return true;
 }
 
-static void read_prefix(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form,
-			struct gl_prefix *ret)
+void gl_read_prefix(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form, struct gl_prefix *ret)
 {
 	static const char *const expected[] = {
 		[GL_FORM_ADDRESS] = "an address such as 10.0.0.1",
@@ -316,7 +320,7 @@ static void read_prefix(struct gl_reader *r, const struct gl_node *node, enum gl
 	if (!text)
 		return;
 	if (!to_prefix(text, form, &prefix)) {
-		mismatch(r, node, expected[form]);
+		gl_mismatch(r, node, expected[form]);
 		return;
 	}
 	prefix.loc = node->loc;
@@ -325,7 +329,7 @@ static void read_prefix(struct gl_reader *r, const struct gl_node *node, enum gl
 
 void gl_read_address(struct gl_reader *r, const struct gl_node *node, void *field)
 {
-	read_prefix(r, node, GL_FORM_ADDRESS, field);
+	gl_read_prefix(r, node, GL_FORM_ADDRESS, field);
 }
 
 void gl_read_prefixes(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form, struct gl_prefix **ret,
@@ -342,7 +346,7 @@ void gl_read_prefixes(struct gl_reader *r, const struct gl_node *node, enum gl_p
 	}
 	r->nodes += node->count;
 	for (size_t i = 0; i < node->count; i++)
-		read_prefix(r, node->items[i], form, &list[i]);
+		gl_read_prefix(r, node->items[i], form, &list[i]);
 	*ret = list;
 	*count = node->count;
 }
@@ -372,7 +376,7 @@ static void read_range(struct gl_reader *r, const struct gl_node *node, struct g
 	if (!text)
 		return;
 	if (!to_range(text, &range)) {
-		mismatch(r, node, expected);
+		gl_mismatch(r, node, expected);
 		return;
 	}
 	if (memcmp(range.first.bytes, range.last.bytes, 16) > 0) {
@@ -428,13 +432,13 @@ static bool read_ports(struct gl_reader *r, const struct gl_node *node, uint16_t
 		 least > 1 ? "32768-60999" : "8000-8080", least);
 	/* Unlike elsewhere, both a number and a text do. */
 	if (node->kind != GL_NODE_SCALAR || !*text) {
-		mismatch(r, node, expected);
+		gl_mismatch(r, node, expected);
 		return false;
 	}
 	dash = strchr(text, '-');
 	if ((!dash && !node->plain) || !to_port(text, dash ? (size_t)(dash - text) : strlen(text), least, &first) ||
 	    (dash && !to_port(dash + 1, strlen(dash + 1), least, &last))) {
-		mismatch(r, node, expected);
+		gl_mismatch(r, node, expected);
 		return false;
 	}
 	if (!dash)
@@ -478,14 +482,14 @@ bool gl_read_mac(struct gl_reader *r, const struct gl_node *node, uint8_t mac[6]
 	if (!text)
 		return false;
 	if (strlen(text) != 17) {
-		mismatch(r, node, expected);
+		gl_mismatch(r, node, expected);
 		return false;
 	}
 	for (size_t i = 0; i < 6; i++) {
 		char hex[3] = { text[3 * i], text[3 * i + 1], 0 };
 
 		if (strspn(hex, "0123456789abcdefABCDEF") != 2 || (i < 5 && text[3 * i + 2] != ':')) {
-			mismatch(r, node, expected);
+			gl_mismatch(r, node, expected);
 			return false;
 		}
 		bytes[i] = (uint8_t)strtoul(hex, NULL, 16);

@@ -13,8 +13,8 @@
 
 /* ---- names ---------------------------------------------------------------------------------------------------- */
 
-static void check_name(struct gl_check *c, enum gl_seen kind, uint32_t scope, const struct gl_string *name,
-		       const char *what)
+void gl_check_name(struct gl_check *c, enum gl_seen kind, uint32_t scope, const struct gl_string *name,
+		   const char *what)
 {
 	struct gl_holder holder = { .loc = name->loc };
 	const struct gl_holder *had;
@@ -36,8 +36,8 @@ static void check_uplinks(struct gl_check *c)
 		if (i == GL_MAX_UPLINKS)
 			GL_REPORT(c, uplink->loc, "more than %d uplinks", GL_MAX_UPLINKS);
 		c->uplink_unread |= !*uplink->name.s;
-		check_name(c, GL_SEEN_UPLINK, 0, &uplink->name, "uplink");
-		check_name(c, GL_SEEN_DEVICE, 0, &uplink->interface, "interface");
+		gl_check_name(c, GL_SEEN_UPLINK, 0, &uplink->name, "uplink");
+		gl_check_name(c, GL_SEEN_DEVICE, 0, &uplink->interface, "interface");
 	}
 }
 
@@ -50,14 +50,14 @@ static void check_tenants(struct gl_check *c)
 
 		if (t == GL_MAX_TENANTS)
 			GL_REPORT(c, tenant->loc, "more than %d tenants", GL_MAX_TENANTS);
-		check_name(c, GL_SEEN_TENANT, 0, &tenant->name, "tenant");
+		gl_check_name(c, GL_SEEN_TENANT, 0, &tenant->name, "tenant");
 		for (size_t n = 0; n < tenant->network_count && !c->err; n++) {
 			if (networks++ == GL_MAX_NETWORKS)
 				GL_REPORT(c, tenant->networks[n].loc, "more than %d networks", GL_MAX_NETWORKS);
-			check_name(c, GL_SEEN_NETWORK, t, &tenant->networks[n].name, "network");
+			gl_check_name(c, GL_SEEN_NETWORK, t, &tenant->networks[n].name, "network");
 		}
 		for (size_t g = 0; g < tenant->guest_count && !c->err; g++)
-			check_name(c, GL_SEEN_GUEST, t, &tenant->guests[g].name, "guest");
+			gl_check_name(c, GL_SEEN_GUEST, t, &tenant->guests[g].name, "guest");
 	}
 }
 
@@ -201,7 +201,7 @@ static void check_interface(struct gl_check *c, uint32_t t, const struct gl_inte
 
 	if (c->interface_count++ == GL_PORT_SLOTS - c->def->uplink_count)
 		GL_REPORT(c, interface->loc, "more than %d interfaces, uplinks included", GL_PORT_SLOTS);
-	check_name(c, GL_SEEN_DEVICE, 0, &interface->tap, "interface");
+	gl_check_name(c, GL_SEEN_DEVICE, 0, &interface->tap, "interface");
 	if (!net && *interface->network.s && !gl_find_network(tenant, ""))
 		GL_REPORT(c, interface->network.loc, "tenant \"%s\" has no network \"%s\"", tenant->name.s,
 			  interface->network.s);
@@ -235,6 +235,8 @@ int gl_validate(const struct gl_definition *def, struct gl_diag *diag)
 				check_interface(&c, t, &tenant->guests[g].interfaces[i]);
 		}
 	}
+	if (!c.err)
+		gl_check_groups(&c);
 	if (!c.err)
 		gl_check_public(&c);
 	gl_arena_clear(&c.arena);

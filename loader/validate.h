@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The validator's inside: what its parts share. validate.c has names, limits and interfaces, validate_net.c networks
- * and their subnets, validate_public.c addresses and ports on the uplinks. Nobody else includes this. */
+ * and their subnets, validate_public.c addresses and ports on the uplinks, validate_group.c security groups. Nobody
+ * else includes this. */
 #ifndef GL_VALIDATE_H
 #define GL_VALIDATE_H
 
@@ -14,6 +15,8 @@ enum gl_seen {
 	GL_SEEN_TENANT, /* name */
 	GL_SEEN_NETWORK, /* name; scope: tenant */
 	GL_SEEN_GUEST, /* name; scope: tenant */
+	GL_SEEN_GROUP, /* name; scope: tenant */
+	GL_SEEN_ANY_GROUP, /* name, whoever has it first */
 	GL_SEEN_MAC, /* scope: see gl_check_segment() */
 	GL_SEEN_ADDRESS, /* likewise */
 	GL_SEEN_MEMBERS, /* likewise, no bytes; holds struct gl_members */
@@ -92,8 +95,13 @@ bool gl_check_v4(struct gl_check *c, const struct gl_prefix *prefix, const char 
 /* What a subnet reserves: "the network address", "the broadcast address", or NULL. */
 const char *gl_reserved_name(const struct gl_prefix *subnet, uint32_t address);
 
+/* Reports a name that stands a second time; `what` as in "network". */
+void gl_check_name(struct gl_check *c, enum gl_seen kind, uint32_t scope, const struct gl_string *name,
+		   const char *what);
+
 void gl_check_networks(struct gl_check *c); /* fills nets, joined and routed */
 void gl_check_public(struct gl_check *c);
+void gl_check_groups(struct gl_check *c);
 const struct gl_span *gl_find_span(const struct gl_spans *spans, uint32_t scope, uint32_t address);
 
 #endif

@@ -27,6 +27,7 @@
 #define GL_FRAGMENTS_TENANT 4096 /* of one tenant, where few share; with many, an equal part of all */
 #define GL_FRAG_PARTS 8 /* holes that one datagram may have while its fragments arrive */
 #define GL_PORT_GROUPS 8 /* security groups of one interface */
+#define GL_GROUP_RULES 65535 /* of one direction of a security group: gl_rule_val.number counts them */
 #define GL_MAX_POLICIES 65536 /* sets of groups that interfaces have */
 #define GL_MAX_RULES 2097152 /* prefixes that rules become: for each remote end a protocol, port or part of a range */
 #define GL_MAX_REMOTES 1048576 /* remote prefixes of all policies */
@@ -43,6 +44,7 @@
 #define GL_SECONDS_UDP_ASSURED 300 /* RFC 4787 REQ-5 */
 #define GL_SECONDS_ICMP 60 /* RFC 5508 REQ-1 */
 #define GL_SECONDS_OTHER 600
+#define GL_SECONDS_MOST 2678400 /* 31 days: the longest that a tenant may choose */
 #define GL_SECONDS_FRAGMENT 30 /* RFC 1122 3.3.2; not a tenant's choice */
 #define GL_ICMP_ERRORS 1000 /* a second, sent on behalf of one tenant (RFC 1812 4.3.2.8) */
 #define GL_SWEEP_SECONDS 5

@@ -14,16 +14,33 @@ static const char full[] =
 	"tenants:\n"
 	"  - name: acme\n"
 	"    max_flows: 1000\n"
+	"    timeouts: {tcp_opening: 10, tcp_established: 2678400, udp_assured: 180, other: 1}\n"
+	"    tcp_pickup: true\n"
+	"    security_groups:\n"
+	"      - name: web\n"
+	"        ingress:\n"
+	"          - {proto: tcp, ports: [80, 443, 8000-8080]}\n"
+	"          - {proto: 17, ports: 53, remote_ip: 10.0.0.0/8}\n"
+	"          - {proto: icmp, icmp_type: 8}\n"
+	"          - {proto: 1, icmp_type: 3, icmp_code: 4, remote_ip: 192.0.2.1}\n"
+	"          - {proto: sctp, remote_group: db}\n"
+	"          - {proto: 47}\n"
+	"          - {}\n"
+	"        egress: []\n"
+	"      - {name: db, egress: [{proto: any, remote_group: web}]}\n"
+	"      - {name: open}\n"
 	"    networks:\n"
 	"      - name: front\n"
 	"        mode: nat\n"
 	"        uplink: wan\n"
 	"        subnets: [10.0.0.0/24, 10.0.1.0/25]\n"
 	"        gateways: [10.0.1.126]\n"
-	"        nat: {addresses: [203.0.113.10-203.0.113.11, 203.0.113.14], ports: [32768-60999, 1024, 2048-2111]}\n"
+	"        nat: {addresses: [203.0.113.10-203.0.113.11, 203.0.113.14], ports: [32768-60999, 1024, 2048-2111], "
+	"mapping: endpoint-independent}\n"
+	"        mss: path\n"
 	"        open_to: anywhere\n"
 	"        broadcast: false\n"
-	"      - {name: desk, mode: bridge, uplink: lan, vlan: 20, subnets: [192.0.2.0/24]}\n"
+	"      - {name: desk, mode: bridge, uplink: lan, vlan: 20, mss: 1380, subnets: [192.0.2.0/24]}\n"
 	"      - {name: lab, mode: isolated, subnets: [192.168.7.0/24]}\n"
 	"    guests:\n"
 	"      - name: web1\n"
@@ -35,11 +52,64 @@ static const char full[] =
 	"            allowed_address_pairs: [10.0.0.100, 10.9.0.0/16]\n"
 	"            floating_ips: [203.0.113.20]\n"
 	"            xdp: off\n"
+	"            security_groups: [db, web]\n"
 	"          - {tap: tap-web1b, mac: 52:54:00:00:00:0b, network: lab, addresses: [192.168.7.9]}\n"
 	"        port_forwards:\n"
 	"          - {proto: tcp, address: 203.0.113.10, port: 8080, to: 80}\n"
 	"          - {proto: 17, address: 203.0.113.11, port: 53, interface: tap-web1}\n"
 	"  - name: empty\n";
+
+static void check_span(const struct gl_rule *rule, size_t i, unsigned first, unsigned last)
+{
+	assert_true(i < rule->port_count);
+	assert_int_equal(rule->ports[i].first, first);
+	assert_int_equal(rule->ports[i].last, last);
+}
+
+static void check_groups(const struct gl_tenant *tenant)
+{
+	const struct gl_group *web = &tenant->groups[0], *db = &tenant->groups[1], *open = &tenant->groups[2];
+	const struct gl_rule *rules = web->rules[GL_INGRESS];
+	char buf[50];
+
+	assert_int_equal(tenant->group_count, 3);
+	assert_string_equal(web->name.s, "web");
+	assert_int_equal(web->rule_count[GL_INGRESS], 7);
+	assert_true(web->egress_given); /* and nothing may leave */
+	assert_int_equal(web->rule_count[GL_EGRESS], 0);
+
+	assert_false(rules[0].any_proto);
+	assert_int_equal(rules[0].proto, IPPROTO_TCP);
+	assert_int_equal(rules[0].port_count, 3);
+	check_span(&rules[0], 0, 80, 80);
+	check_span(&rules[0], 1, 443, 443);
+	check_span(&rules[0], 2, 8000, 8080);
+	assert_int_equal(rules[0].remote_ip.family, 0);
+	assert_null(rules[0].remote_group.s);
+	assert_int_equal(rules[1].proto, IPPROTO_UDP);
+	check_span(&rules[1], 0, 53, 53);
+	assert_string_equal(gl_prefix_format(&rules[1].remote_ip, buf), "10.0.0.0/8");
+	assert_int_equal(rules[2].proto, IPPROTO_ICMP);
+	assert_int_equal(rules[2].port_count, 1);
+	check_span(&rules[2], 0, GL_ICMP_PORT(8, 0), GL_ICMP_PORT(8, 255)); /* any code */
+	check_span(&rules[3], 0, GL_ICMP_PORT(3, 4), GL_ICMP_PORT(3, 4));
+	assert_string_equal(gl_prefix_format(&rules[3].remote_ip, buf), "192.0.2.1");
+	assert_int_equal(rules[4].proto, IPPROTO_SCTP);
+	assert_int_equal(rules[4].port_count, 0);
+	assert_string_equal(rules[4].remote_group.s, "db");
+	assert_false(rules[5].any_proto);
+	assert_int_equal(rules[5].proto, IPPROTO_GRE);
+	assert_true(rules[6].any_proto);
+	assert_int_equal(rules[6].port_count, 0);
+
+	assert_string_equal(db->name.s, "db");
+	assert_int_equal(db->rule_count[GL_INGRESS], 0);
+	assert_int_equal(db->rule_count[GL_EGRESS], 1);
+	assert_true(db->rules[GL_EGRESS][0].any_proto);
+	assert_string_equal(db->rules[GL_EGRESS][0].remote_group.s, "web");
+	assert_string_equal(open->name.s, "open");
+	assert_false(open->egress_given); /* all may leave */
+}
 
 static void check_full(const struct gl_definition *def)
 {
@@ -61,6 +131,14 @@ static void check_full(const struct gl_definition *def)
 	assert_int_equal(def->tenants[1].max_flows, GL_FLOWS_DEFAULT);
 	assert_int_equal(def->tenants[1].network_count, 0);
 	assert_int_equal(tenant->network_count, 3);
+	assert_int_equal(tenant->timeout[GL_TIMEOUT_TCP_OPENING], 10);
+	assert_int_equal(tenant->timeout[GL_TIMEOUT_TCP_ESTABLISHED], 2678400);
+	assert_int_equal(tenant->timeout[GL_TIMEOUT_TCP_CLOSING], 0); /* the default */
+	assert_int_equal(tenant->timeout[GL_TIMEOUT_UDP_ASSURED], 180);
+	assert_int_equal(tenant->timeout[GL_TIMEOUT_OTHER], 1);
+	assert_true(tenant->tcp_pickup);
+	assert_false(def->tenants[1].tcp_pickup);
+	check_groups(tenant);
 
 	assert_int_equal(front->mode, GL_MODE_NAT);
 	assert_string_equal(front->uplink.s, "wan");
@@ -77,6 +155,11 @@ static void check_full(const struct gl_definition *def)
 	assert_int_equal(front->nat_ports[1].first, 1024);
 	assert_int_equal(front->nat_ports[1].last, 1024);
 	assert_int_equal(front->nat_ports[2].last, 2111);
+	assert_true(front->endpoint_independent);
+	assert_int_equal(front->mss, GL_MSS_PATH);
+	assert_int_equal(desk->mss, 1380);
+	assert_false(desk->endpoint_independent);
+	assert_int_equal(tenant->networks[2].mss, GL_MSS_KEEP);
 	assert_int_equal(front->open_to, GL_OPEN_ANYWHERE);
 	assert_false(front->broadcast);
 	assert_int_equal(front->vlan, 0);
@@ -102,6 +185,10 @@ static void check_full(const struct gl_definition *def)
 	assert_int_equal(first->floating_count, 1);
 	assert_int_equal(first->xdp, GL_XDP_OFF);
 	assert_int_equal(first[1].xdp, GL_XDP_AUTO);
+	assert_int_equal(first->group_count, 2);
+	assert_string_equal(first->groups[0].s, "db");
+	assert_string_equal(first->groups[1].s, "web");
+	assert_int_equal(first[1].group_count, 0);
 
 	assert_int_equal(tenant->guests[0].forward_count, 2);
 	assert_int_equal(forwards[0].proto, IPPROTO_TCP);

@@ -88,19 +88,34 @@ static void reference_is_whole(void **state)
 	free(text);
 }
 
+static json_int_t number(const json_t *defs, const char *object, const char *key, const char *what)
+{
+	json_t *value = json_object_get(json_object_get(json_object_get(defs, object), "properties"), key);
+
+	value = json_object_get(value, what);
+	if (!json_is_integer(value))
+		fail_msg("the schema's \"%s\" says no %s for \"%s\"", object, what, key);
+	return json_integer_value(value);
+}
+
 static void numbers_agree(void **state)
 {
+	static const uint32_t seconds[GL_TIMEOUT_COUNT] = {
+		GL_SECONDS_TCP_OPENING, GL_SECONDS_TCP_ESTABLISHED, GL_SECONDS_TCP_CLOSING, GL_SECONDS_TCP_CLOSED,
+		GL_SECONDS_UDP,		GL_SECONDS_UDP_ASSURED,	    GL_SECONDS_ICMP,	    GL_SECONDS_OTHER,
+	};
 	json_t *schema = load_schema(), *defs = definitions(schema);
-	json_t *flows = json_object_get(
-		json_object_get(json_object_get(json_object_get(defs, "tenant"), "properties"), "max_flows"),
-		"maximum");
-	json_t *usual = json_object_get(
-		json_object_get(json_object_get(json_object_get(defs, "tenant"), "properties"), "max_flows"),
-		"default");
 
 	(void)state;
-	assert_int_equal(json_integer_value(flows), GL_FLOWS_MAX);
-	assert_int_equal(json_integer_value(usual), GL_FLOWS_DEFAULT);
+	assert_int_equal(number(defs, "tenant", "max_flows", "maximum"), GL_FLOWS_MAX);
+	assert_int_equal(number(defs, "tenant", "max_flows", "default"), GL_FLOWS_DEFAULT);
+	assert_int_equal(number(defs, "interface", "security_groups", "maxItems"), GL_PORT_GROUPS);
+	assert_int_equal(number(defs, "security_group", "ingress", "maxItems"), GL_GROUP_RULES);
+	assert_int_equal(number(defs, "security_group", "egress", "maxItems"), GL_GROUP_RULES);
+	for (unsigned i = 0; i < GL_TIMEOUT_COUNT; i++) {
+		assert_int_equal(number(defs, "timeouts", gl_timeout_name(i), "default"), seconds[i]);
+		assert_int_equal(number(defs, "timeouts", gl_timeout_name(i), "maximum"), GL_SECONDS_MOST);
+	}
 	json_decref(schema);
 }
 
