@@ -230,7 +230,8 @@ static __always_inline int finish(gl_ctx *ctx, struct pkt *p, const struct way *
 		step = GL_IS_XDP ? STEP_SLOW : drop(p, GL_DROP_GSO_INVALID);
 	switch (step) {
 	case STEP_FORWARD:
-		step = egress_forward(ctx, p, way, &action);
+		/* The verifier does not know that this step comes with a flow. */
+		step = way->flow ? egress_forward(ctx, p, way, &action) : drop(p, GL_DROP_MAP_MISSING);
 		break;
 	case STEP_DELIVER:
 		step = egress_deliver(ctx, p, in, &action);

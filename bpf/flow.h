@@ -35,9 +35,38 @@ static __always_inline int flow_write(void *table, const struct gl_flow4_key *ke
 	return bpf_map_update_elem(table, key, val, BPF_ANY);
 }
 
-static __always_inline void flow_delete(void *table, const struct gl_flow4_key *key)
+/* 0: it was there. */
+static __always_inline int flow_delete(void *table, const struct gl_flow4_key *key)
 {
-	bpf_map_delete_elem(table, key);
+	return bpf_map_delete_elem(table, key);
+}
+
+static __always_inline struct gl_tenant_stat *tenant_stat(__u32 tenant)
+{
+	return bpf_map_lookup_elem(&gl_tenant_stat, &tenant);
+}
+
+/* Both directions of a flow. What is freed is counted, so that NAT knows when searching has sense again. */
+static __always_inline void flow_take_away(__u32 tenant, void *table, const struct gl_flow4_key *key,
+					   const struct gl_flow4_key *peer_key)
+{
+	struct gl_tenant_stat *stat = tenant_stat(tenant);
+	int gone = flow_delete(table, peer_key);
+
+	if ((!flow_delete(table, key) || !gone) && stat)
+		__sync_fetch_and_add(&stat->freed, 1);
+}
+
+/* The tenant's share is used up: refused, and remembered with the moment. */
+static __always_inline enum step flow_refuse(struct pkt *p, __u32 tenant)
+{
+	struct gl_tenant_stat *stat = tenant_stat(tenant);
+
+	if (stat) {
+		__sync_fetch_and_add(&stat->table_full, 1);
+		stat->table_full_ns = bpf_ktime_get_boot_ns();
+	}
+	return drop(p, GL_DROP_FLOW_TABLE_FULL);
 }
 
 /* The key of the other direction: the tuple after translation, swapped. */
@@ -50,6 +79,12 @@ static __always_inline void flow_peer_key(const struct gl_flow4_val *val, __u8 p
 	key->scope = val->peer_scope;
 	key->proto = proto;
 	key->kind = GL_FLOW_PACKETS;
+}
+
+static __always_inline bool flow_key_equal(const struct gl_flow4_key *a, const struct gl_flow4_key *b)
+{
+	return a->src_be == b->src_be && a->dst_be == b->dst_be && a->sport_be == b->sport_be &&
+	       a->dport_be == b->dport_be && a->scope == b->scope && a->proto == b->proto;
 }
 
 /* Seconds without a packet after which a flow may be taken away. */

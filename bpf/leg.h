@@ -32,6 +32,8 @@ static __always_inline void opening_peer(struct opening *o, const struct gl_port
 	v->created = now;
 	v->last_seen = now;
 	v->gen = o->val.gen;
+	v->admitted[GL_INGRESS] = o->val.admitted[GL_INGRESS];
+	v->admitted[GL_EGRESS] = o->val.admitted[GL_EGRESS];
 	if (o->hairpin) {
 		v->flags |= GL_FLOW_F_HAIRPIN;
 	} else if (o->from_uplink) {
@@ -53,8 +55,13 @@ static __always_inline void opening_inherit(struct gl_flow4_val *val, const stru
 	val->created = old->created;
 	val->packets = old->packets;
 	val->bytes = old->bytes;
-	val->tcp_flags = old->tcp_flags;
 	val->last_seen = old->last_seen;
+	val->tcp_flags = old->tcp_flags;
+	val->tcp_scale = old->tcp_scale;
+	val->seq_end = old->seq_end;
+	val->ack = old->ack;
+	val->window = old->window;
+	val->pending = old->pending;
 }
 
 /* Does the flow's opener still sit at `in`? Slots are given out again, to other tenants' interfaces too. */
@@ -66,19 +73,16 @@ static __always_inline bool opener_is_at(const struct pkt *p, const struct openi
 	       port_may_use(p, in, o->in_slot, o->key.src_be);
 }
 
-/* Evaluates o->key from o->in_slot and writes both entries. With `old` (the opener's entry of an earlier generation)
- * what it was stays where it still may be, else both directions are cut. */
-static __noinline int leg_open(struct pkt *p, struct opening *o, struct gl_flow4_val *old)
+/* Evaluates o->key from o->in_slot and writes both entries. With `old` (what the opener's entry was so far) the flow
+ * stays where it still may be, else both directions are cut. */
+static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, void *table, struct gl_flow4_val *old)
 {
-	void *table = flow_table(o->tenant);
 	struct gl_flow4_key old_peer = {};
 	struct gl_port_val *in;
 	struct gl_flow4_val *peer = NULL;
 	bool written = false;
-	enum step step;
+	enum step step, may;
 
-	if (!table)
-		return drop(p, GL_DROP_MAP_MISSING);
 	if (old) {
 		flow_peer_key(old, o->key.proto, &old_peer);
 		peer = flow_lookup(table, &old_peer);
@@ -114,9 +118,11 @@ static __noinline int leg_open(struct pkt *p, struct opening *o, struct gl_flow4
 		step = nat_destination(p, o, in->uplink);
 	if (!step && o->from_uplink)
 		step = outside_source(p, o, in);
-	if (step)
+	if (step && step != STEP_ECHO_REPLY)
 		goto cut;
-	step = stage_policy(p, o);
+	may = stage_policy(p, o);
+	if (may)
+		step = may;
 	if (step)
 		goto cut;
 	opening_peer(o, in, p->now);
@@ -132,26 +138,22 @@ static __noinline int leg_open(struct pkt *p, struct opening *o, struct gl_flow4
 		if (peer)
 			opening_inherit(&o->peer_val, peer);
 		opening_inherit(&o->val, old);
-		if (old_peer.src_be != o->peer_key.src_be || old_peer.dst_be != o->peer_key.dst_be ||
-		    old_peer.sport_be != o->peer_key.sport_be || old_peer.dport_be != o->peer_key.dport_be ||
-		    old_peer.scope != o->peer_key.scope)
-			flow_delete(table, &old_peer);
+		if (!flow_key_equal(&old_peer, &o->peer_key))
+			flow_take_away(o->tenant, table, &old_peer, &old_peer);
 		written = false;
 	}
 	if (!written && flow_write(table, &o->peer_key, &o->peer_val)) {
-		step = drop(p, GL_DROP_FLOW_TABLE_FULL);
+		step = flow_refuse(p, o->tenant);
 		goto cut;
 	}
 	if (flow_write(table, &o->key, &o->val)) {
 		flow_delete(table, &o->peer_key);
-		return drop(p, GL_DROP_FLOW_TABLE_FULL);
+		return flow_refuse(p, o->tenant);
 	}
 	return STEP_NEXT;
 cut:
-	if (old) {
-		flow_delete(table, &old_peer);
-		flow_delete(table, &o->key);
-	}
+	if (old)
+		flow_take_away(o->tenant, table, &o->key, &old_peer);
 	return step;
 }
 
@@ -165,26 +167,52 @@ static __always_inline struct opening *opening_new(void)
 	return o;
 }
 
-/* The flow is of an earlier generation: ask again, as its opener would. Afterwards it is up to date, or gone. */
-static __always_inline enum step leg_reevaluate(struct pkt *p, void *table, const struct gl_flow4_key *key,
-						struct gl_flow4_val *flow, struct opening *o)
+/* The key of the packet at hand in its present leg. */
+static __always_inline void leg_key(const struct pkt *p, struct gl_flow4_key *key)
+{
+	key->src_be = p->src_be;
+	key->dst_be = p->dst_be;
+	key->sport_be = p->sport_be;
+	key->dport_be = p->dport_be;
+	key->scope = p->scope;
+	key->proto = p->key_proto;
+	key->kind = GL_FLOW_PACKETS;
+}
+
+/* The packet opens its flow. */
+static __always_inline void opening_fresh(const struct pkt *p, struct opening *o)
+{
+	mac_copy(o->dmac, p->dmac);
+	mac_copy(o->smac, p->smac);
+	o->in_slot = p->leg_slot;
+	o->from_uplink = p->from_uplink;
+	o->bridged = p->bridged;
+	o->vlan = p->vlan;
+	o->hairpin = p->hairpin;
+	o->echo = p->proto == IPPROTO_ICMP && p->icmp_type == ICMP_ECHO && p->frag != FRAG_TAIL;
+}
+
+/* The flow is of an earlier generation: ask again, as its opener would. Returns the opener's entry; NULL: it is gone,
+ * and o->key with it. */
+static __always_inline struct gl_flow4_val *opening_again(const struct pkt *p, struct opening *o, void *table,
+							  struct gl_flow4_val *flow)
 {
 	struct gl_flow4_val *opener = flow;
-	enum step step;
+	struct gl_flow4_key key;
 
 	if (flow->flags & GL_FLOW_F_REPLY) {
-		flow_peer_key(flow, key->proto, &o->key);
+		key = o->key;
+		flow_peer_key(flow, key.proto, &o->key);
 		opener = flow_lookup(table, &o->key);
 		if (!opener) {
-			flow_delete(table, key);
-			return drop(p, GL_DROP_NO_FLOW);
+			flow_take_away(p->tenant, table, &key, &key);
+			return NULL;
 		}
 		mac_copy(o->dmac, opener->dmac);
 		mac_copy(o->smac, opener->smac);
 		o->by_answer = 1;
 		o->in_slot = opener->in_slot;
 	} else {
-		o->key = *key;
 		mac_copy(o->dmac, p->dmac);
 		mac_copy(o->smac, p->smac);
 		o->in_slot = p->leg_slot;
@@ -193,8 +221,35 @@ static __always_inline enum step leg_reevaluate(struct pkt *p, void *table, cons
 	o->bridged = o->from_uplink && !(opener->flags & GL_FLOW_F_ROUTED);
 	o->vlan = opener->vlan;
 	o->echo = o->key.proto == IPPROTO_ICMP && o->key.dport_be == bpf_htons(GL_ICMP_QUERY);
+	return opener;
+}
+
+/* The packet has no flow, or one that has to be asked about anew: afterwards it has one that is up to date, or none.
+ * Global, so that the verifier looks at it once, with whatever p holds. What becomes a map's key lies in a map or on
+ * the stack, never behind an argument: kernels before 6.2 want that. */
+__noinline int GL_PROGRAM(leg_open)(struct pkt *p)
+{
+	struct gl_flow4_val *flow, *old = NULL;
+	struct opening *o = opening_new();
+	void *table;
+	int step;
+
+	if (!p)
+		return STEP_DROP;
+	table = flow_table(p->tenant);
+	if (!o || !table)
+		return drop(p, GL_DROP_MAP_MISSING);
+	leg_key(p, &o->key);
 	o->tenant = p->tenant;
-	step = leg_open(p, o, opener);
+	flow = flow_lookup(table, &o->key);
+	if (flow) {
+		old = opening_again(p, o, table, flow);
+		if (!old)
+			return drop(p, GL_DROP_NO_FLOW);
+	} else {
+		opening_fresh(p, o);
+	}
+	step = leg_evaluate(p, o, table, old);
 	/* What would become of the opener's packet (an echo reply, or the host's) is not for the answer. */
 	return o->by_answer && step != STEP_NEXT && step != STEP_DROP ? drop(p, GL_DROP_NO_FLOW) : step;
 }
@@ -230,21 +285,14 @@ static __always_inline void leg_track(struct pkt *p, void *table, struct gl_flow
 /* p: tuple, scope, tenant and gen are set. STEP_FORWARD with *ret, or how else the packet ends. */
 static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 {
-	struct gl_flow4_key key = {
-		.src_be = p->src_be,
-		.dst_be = p->dst_be,
-		.sport_be = p->sport_be,
-		.dport_be = p->dport_be,
-		.scope = p->scope,
-		.proto = p->key_proto,
-	};
 	void *table = flow_table(p->tenant);
 	struct gl_flow4_val *flow;
-	struct opening *o;
+	struct gl_flow4_key key;
 	int step;
 
 	if (!table)
 		return drop(p, GL_DROP_MAP_MISSING);
+	leg_key(p, &key);
 	flow = flow_lookup(table, &key);
 	/* An error opens nothing, and speaks for nothing. */
 	if (p->related) {
@@ -256,24 +304,7 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 	/* The same tuple by another MAC: a bridge network's own choice of the next hop, or a moved address. */
 	if (!flow || flow->gen != p->gen ||
 	    (!(flow->flags & (GL_FLOW_F_ROUTED | GL_FLOW_F_REPLY)) && !mac_equal(flow->dmac, p->dmac))) {
-		o = opening_new();
-		if (!o)
-			return drop(p, GL_DROP_MAP_MISSING);
-		if (flow) {
-			step = leg_reevaluate(p, table, &key, flow, o);
-		} else {
-			o->key = key;
-			mac_copy(o->dmac, p->dmac);
-			mac_copy(o->smac, p->smac);
-			o->in_slot = p->leg_slot;
-			o->from_uplink = p->from_uplink;
-			o->bridged = p->bridged;
-			o->vlan = p->vlan;
-			o->hairpin = p->hairpin;
-			o->echo = p->proto == IPPROTO_ICMP && p->icmp_type == ICMP_ECHO && p->frag != FRAG_TAIL;
-			o->tenant = p->tenant;
-			step = leg_open(p, o, NULL);
-		}
+		step = GL_PROGRAM(leg_open)(p);
 		if (step)
 			return step;
 		flow = flow_lookup(table, &key);

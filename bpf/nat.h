@@ -136,7 +136,7 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 	search.offset = bpf_get_prandom_u32() % search.count;
 	bpf_loop(search.count, nat_try_port, &search, 0);
 	if (search.full)
-		return drop(p, GL_DROP_FLOW_TABLE_FULL);
+		return flow_refuse(p, o->tenant);
 	if (!search.found)
 		return drop(p, GL_DROP_NAT_EXHAUSTED);
 	*written = true;

@@ -5,9 +5,11 @@
 
 #include "opening.h"
 
-/* Without security groups: everything may leave; its own network may reach an interface, the others as far as the
+/* For packets to the gateway itself too: then there is no target (to_guest is 0). Fills val.admitted.
+ *
+ * Without security groups: everything may leave; its own network may reach an interface, the others as far as the
  * target's network is open to them. */
-static __always_inline enum step stage_policy(struct pkt *p, const struct opening *o)
+static __always_inline enum step stage_policy(struct pkt *p, struct opening *o)
 {
 	if (!o->to_guest || o->asked_for)
 		return STEP_NEXT;

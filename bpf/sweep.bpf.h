@@ -36,13 +36,15 @@ static long sweep_flow(struct bpf_map *map, struct gl_flow4_key *key, struct gl_
 	(void)map;
 	if (!table)
 		return 1;
+	if (key->kind != GL_FLOW_PACKETS)
+		return 0;
 	own_key = *key;
 	idle = idle_since(s->now, val->last_seen);
 	flow_peer_key(val, own_key.proto, &peer_key);
 	peer = flow_lookup(table, &peer_key);
 	if (val->flags & GL_FLOW_F_REPLY) {
 		if (!peer && idle > GL_SWEEP_SECONDS) {
-			flow_delete(table, &own_key);
+			flow_take_away(tenant, table, &own_key, &own_key);
 			s->expired++;
 		}
 		return 0;
@@ -50,8 +52,7 @@ static long sweep_flow(struct bpf_map *map, struct gl_flow4_key *key, struct gl_
 	if (peer && idle_since(s->now, peer->last_seen) < idle)
 		idle = idle_since(s->now, peer->last_seen);
 	if (idle > flow_timeout(&s->tenant, own_key.proto, val->state)) {
-		flow_delete(table, &peer_key);
-		flow_delete(table, &own_key);
+		flow_take_away(tenant, table, &own_key, &peer_key);
 		s->expired++;
 	}
 	return 0;
