@@ -121,6 +121,7 @@ static const struct gl_field port_val[] = {
 	FIELD("next_in_segment", struct gl_port_val, next_in_segment, GL_FIELD_UINT),
 	WORDS("open_to", struct gl_port_val, open_to, GL_FIELD_ENUM, open_names),
 	FIELD("policy", struct gl_port_val, policy, GL_FIELD_UINT),
+	FIELD("group_count", struct gl_port_val, group_count, GL_FIELD_UINT),
 	REPEATED("groups", struct gl_port_val, group, group[0], GL_FIELD_UINT),
 	END,
 };
@@ -235,7 +236,7 @@ static const struct gl_field rule_key[] = {
 	FIELD("node", struct gl_rule_key, node_be, GL_FIELD_UINT_BE),
 	FIELD("proto", struct gl_rule_key, proto, GL_FIELD_UINT),
 	FIELD("port", struct gl_rule_key, port, GL_FIELD_UINT_BE),
-	FIELD("prefixlen", struct gl_rule_key, prefixlen, GL_FIELD_PREFIXLEN),
+	FIELD("prefixlen", struct gl_rule_key, prefixlen, GL_FIELD_UINT), /* GL_RULE_*: no address, no 32 bits less */
 	END,
 };
 static const struct gl_field rule_val[] = {
@@ -261,6 +262,7 @@ static const struct gl_field tenant_stat[] = {
 	FIELD("table_full", struct gl_tenant_stat, table_full, GL_FIELD_UINT),
 	FIELD("table_full_ns", struct gl_tenant_stat, table_full_ns, GL_FIELD_UINT),
 	FIELD("freed", struct gl_tenant_stat, freed, GL_FIELD_UINT),
+	FIELD("icmp_second", struct gl_tenant_stat, icmp_second, GL_FIELD_UINT),
 	FIELD("icmp_sent", struct gl_tenant_stat, icmp_sent, GL_FIELD_UINT),
 	END,
 };
@@ -309,6 +311,7 @@ static const struct gl_field flow4_val[] = {
 	FIELD("seq_end", struct gl_flow4_val, seq_end, GL_FIELD_UINT),
 	FIELD("ack", struct gl_flow4_val, ack, GL_FIELD_UINT),
 	FIELD("window", struct gl_flow4_val, window, GL_FIELD_UINT),
+	FIELD("pending_syn", struct gl_flow4_val, pending, GL_FIELD_UINT),
 	WORDS("ingress", struct gl_flow4_val, admitted[GL_INGRESS].how, GL_FIELD_ENUM, admit_names),
 	FIELD("ingress_group", struct gl_flow4_val, admitted[GL_INGRESS].group, GL_FIELD_UINT),
 	FIELD("ingress_rule", struct gl_flow4_val, admitted[GL_INGRESS].number, GL_FIELD_UINT),
