@@ -334,7 +334,8 @@ static int emit_network(struct gl_c *c, const struct gl_c_network *network, stru
 	const struct gl_network *def = network->def;
 	struct gl_network_val val = {
 		.mode = def->mode,
-		.flags = def->broadcast ? GL_NET_F_BROADCAST : 0,
+		.flags = (def->broadcast ? GL_NET_F_BROADCAST : 0) | (def->endpoint_independent ? GL_NET_F_EIM : 0),
+		.mss = def->mss,
 		.open_to = def->open_to,
 		.pool_count = network->pool_count,
 		.tenant = network->tenant->index,

@@ -27,7 +27,12 @@ int gl_c_tenants(struct gl_c *c)
 		struct gl_tenant_val val = { .max_fragments = GL_MAX_FRAGMENTS / sharers };
 
 		for (int k = 0; k < GL_TIMEOUT_COUNT; k++)
-			val.timeout[k] = default_timeouts[k];
+			val.timeout[k] = tenant->def->timeout[k] ? tenant->def->timeout[k] : default_timeouts[k];
+		if (tenant->def->tcp_pickup)
+			val.flags |= GL_TENANT_F_PICKUP;
+		for (size_t n = 0; n < tenant->def->network_count; n++)
+			if (tenant->def->networks[n].endpoint_independent)
+				val.flags |= GL_TENANT_F_EIM;
 		err = gl_c_emit(c, GL_MAP_TENANT, tenant->index, &tenant->index, &val);
 	}
 	return err;
