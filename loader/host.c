@@ -9,6 +9,8 @@
 #include "loader/host.h"
 #include "loader/snapshot.h"
 
+#define LABEL_MAPS (GL_MAPS_ONE(GL_MAP_NAME) | GL_MAPS_ONE(GL_MAP_PORT))
+
 int gl_host_open(const struct gl_paths *paths, struct gl_host **ret, struct gl_diag *diag)
 {
 	struct gl_host *host = calloc(1, sizeof(*host));
@@ -58,6 +60,11 @@ const struct gl_mapset *gl_view_live(const struct gl_view *view)
 
 int gl_view_read(struct gl_host *host, struct gl_view *ret, struct gl_diag *diag)
 {
+	return gl_view_read_some(host, GL_MAPS_ALL, ret, diag);
+}
+
+int gl_view_read_some(struct gl_host *host, uint32_t maps, struct gl_view *ret, struct gl_diag *diag)
+{
 	struct gl_view v = { 0 };
 	int err = gl_host_refresh(host, diag);
 
@@ -66,7 +73,7 @@ int gl_view_read(struct gl_host *host, struct gl_view *ret, struct gl_diag *diag
 	err = gl_control_read(&host->obj, &v.control);
 	if (err)
 		return gl_fail(diag, err, "cannot read the map gl_control");
-	err = gl_snapshot_read(&host->obj, v.sets, diag);
+	err = gl_snapshot_read(&host->obj, maps | LABEL_MAPS, v.sets, diag);
 	if (!err)
 		err = gl_attachments_read(host->bpffs, &v.attachments, diag);
 	if (!err) {

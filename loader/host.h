@@ -33,6 +33,9 @@ struct gl_view {
 	struct gl_state other; /* of a command that died */
 };
 int gl_view_read(struct gl_host *host, struct gl_view *ret, struct gl_diag *diag);
+/* The same with no more of the configuration than labels.h and `maps` (GL_MAPS_ONE() of each) need: rules and addresses
+ * may be millions. */
+int gl_view_read_some(struct gl_host *host, uint32_t maps, struct gl_view *ret, struct gl_diag *diag);
 void gl_view_clear(struct gl_view *view);
 const struct gl_mapset *gl_view_live(const struct gl_view *view);
 

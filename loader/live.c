@@ -84,7 +84,7 @@ int gl_each_drop(struct gl_host *host, const struct gl_filter *filter,
 {
 	struct drop_cells cells = { 0 };
 	struct gl_view view;
-	int err = gl_view_read(host, &view, diag);
+	int err = gl_view_read_some(host, 0, &view, diag);
 
 	if (err)
 		return err;
@@ -129,7 +129,7 @@ int gl_each_counter(struct gl_host *host, const struct gl_filter *filter,
 	struct drop_cells cells = { 0 };
 	struct gl_view view;
 	size_t first, count;
-	int err = gl_view_read(host, &view, diag);
+	int err = gl_view_read_some(host, 0, &view, diag);
 
 	if (err)
 		return err;
@@ -210,6 +210,19 @@ static int on_sweep(void *arg, const void *key, const void *val)
 	return sweep->runs ? r->row(r->arg, "", key, val) : 0;
 }
 
+/* Tenants that there are, and those of tenants gone that have something to tell. */
+static int on_tenant_stat(void *arg, const void *key, const void *val)
+{
+	static const struct gl_tenant_stat nothing;
+	const struct raw *r = arg;
+	struct gl_name_key name = { .kind = GL_NAME_TENANT };
+
+	memcpy(&name.index, key, sizeof(name.index));
+	if (!gl_mapset_find(r->live, GL_MAP_NAME, &name) && !memcmp(val, &nothing, sizeof(nothing)))
+		return 0;
+	return r->row(r->arg, "", key, val);
+}
+
 static int each_table(struct gl_host *host, const struct gl_view *view, struct raw *r)
 {
 	int err = 0;
@@ -239,7 +252,7 @@ int gl_each_entry(struct gl_host *host, enum gl_map_id map,
 
 	if (!info)
 		return gl_refuse(diag, -ENOENT, "there is no such map");
-	err = gl_view_read(host, &view, diag);
+	err = gl_view_read_some(host, GL_MAPS_ONE(map), &view, diag);
 	if (err)
 		return err;
 	fd = host->obj.map[map];
@@ -260,7 +273,9 @@ int gl_each_entry(struct gl_host *host, enum gl_map_id map,
 	} else if (map == GL_MAP_TRAFFIC) {
 		err = gl_map_walk(fd, info->key_size, info->val_size * r.cpus, on_traffic, &r);
 	} else {
-		err = gl_map_walk(fd, info->key_size, info->val_size, map == GL_MAP_SWEEP ? on_sweep : on_raw, &r);
+		gl_entry_fn each = map == GL_MAP_SWEEP ? on_sweep : map == GL_MAP_TENANT_STAT ? on_tenant_stat : on_raw;
+
+		err = gl_map_walk(fd, info->key_size, info->val_size, each, &r);
 	}
 out:
 	gl_view_clear(&view);

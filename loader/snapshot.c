@@ -210,7 +210,7 @@ static int read_devmap(int fd, struct reader *r)
 	return err;
 }
 
-int gl_snapshot_read(const struct gl_object *obj, struct gl_mapset *sets[2], struct gl_diag *diag)
+int gl_snapshot_read(const struct gl_object *obj, uint32_t maps, struct gl_mapset *sets[2], struct gl_diag *diag)
 {
 	struct gl_mapset *s[2] = { 0 };
 	uint8_t *slots = calloc(GL_PORT_SLOTS / 8, 1);
@@ -222,7 +222,7 @@ int gl_snapshot_read(const struct gl_object *obj, struct gl_mapset *sets[2], str
 		int map = i == GL_MAP_COUNT ? devmap : i;
 		struct reader r = { .sets = s, .map = map, .slots = slots };
 
-		if (map < 0 || obj->map[map] < 0)
+		if (map < 0 || obj->map[map] < 0 || !(maps & GL_MAPS_ONE(map)))
 			continue;
 		r.row = gl_map_info(map);
 		if (r.row->role != GL_ROLE_SIDED && r.row->role != GL_ROLE_PLAIN)

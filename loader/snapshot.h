@@ -7,9 +7,12 @@
 #include "loader/mapset.h"
 #include "loader/object.h"
 
-/* Reads every sided and plain map once. sets[s]: the entries of side s with the plain ones, sealed. Maps that are not
- * there give empty sets. */
-int gl_snapshot_read(const struct gl_object *obj, struct gl_mapset *sets[2], struct gl_diag *diag);
+#define GL_MAPS_ALL 0xffffffff
+#define GL_MAPS_ONE(map) (1u << (map))
+
+/* Reads the sided and plain ones of `maps` (GL_MAPS_ONE() of each) once. sets[s]: the entries of side s with the plain
+ * ones, sealed. Maps that are not there give empty sets. */
+int gl_snapshot_read(const struct gl_object *obj, uint32_t maps, struct gl_mapset *sets[2], struct gl_diag *diag);
 
 /* Calls `each` for every entry of a map of any shape but LPM, per-CPU and map of maps included as far as the caller
  * gives the value's size. Batched. A non-zero return ends the walk and is returned. */

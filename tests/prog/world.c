@@ -360,7 +360,7 @@ int world_apply(const char *text)
 	if (!err)
 		err = gl_control_read(&world.obj, &control);
 	if (!err)
-		err = gl_snapshot_read(&world.obj, sets, &diag);
+		err = gl_snapshot_read(&world.obj, GL_MAPS_ALL, sets, &diag);
 	if (!err)
 		err = gl_compile(in_force, &facts, sets[control.side], &desired, &diag);
 	if (err)
