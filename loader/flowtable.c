@@ -12,6 +12,7 @@
 #include "loader/bpffs.h"
 #include "loader/fail.h"
 #include "loader/flowtable.h"
+#include "loader/snapshot.h"
 
 /* What `bpftool map dump` needs to print a flow by itself. */
 struct member {
@@ -227,6 +228,14 @@ out:
 	return err;
 }
 
+/* What one tenant was refused and has lost does not count for the next one with its index. */
+static int begin_stat(const struct gl_object *obj, uint32_t tenant)
+{
+	const struct gl_tenant_stat none = { 0 };
+
+	return bpf_map_update_elem(obj->map[GL_MAP_TENANT_STAT], &tenant, &none, BPF_ANY) ? -errno : 0;
+}
+
 int gl_flow_table_add(const char *dir, const struct gl_object *obj, uint32_t tenant, const char *name,
 		      uint32_t max_entries, const struct gl_table *was, struct gl_diag *diag)
 {
@@ -239,7 +248,13 @@ int gl_flow_table_add(const char *dir, const struct gl_object *obj, uint32_t ten
 	fd = gl_flow_table_create("gl_flow4_tenant", max_entries);
 	if (fd < 0)
 		return gl_fail(diag, fd, "cannot make room for %u flows of tenant %s", max_entries / 2, name);
-	if (was) {
+	if (!was) {
+		err = begin_stat(obj, tenant);
+		if (err) {
+			gl_fail(diag, err, "cannot write the map gl_tenant_stat");
+			goto out;
+		}
+	} else {
 		old = gl_pin_open(dir, "flows", was->pin);
 		if (old >= 0)
 			copy_flows(old, fd);
@@ -269,6 +284,30 @@ out:
 	return err;
 }
 
+struct fragments {
+	int fd;
+	uint32_t tenant;
+};
+
+static int remove_fragment(void *arg, const void *key, const void *val)
+{
+	const struct fragments *f = arg;
+
+	if (((const struct gl_frag4_val *)val)->tenant == f->tenant)
+		bpf_map_delete_elem(f->fd, key);
+	return 0;
+}
+
+/* Those that expire later would be taken off the count of the next tenant with this index. */
+static void remove_fragments(const struct gl_object *obj, uint32_t tenant)
+{
+	struct fragments f = { .fd = obj->map[GL_MAP_FRAG4], .tenant = tenant };
+	struct gl_tenant_stat stat;
+
+	if (!bpf_map_lookup_elem(obj->map[GL_MAP_TENANT_STAT], &tenant, &stat) && stat.fragments)
+		gl_map_walk(f.fd, sizeof(struct gl_frag4_key), sizeof(struct gl_frag4_val), remove_fragment, &f);
+}
+
 int gl_flow_table_remove(const char *dir, const struct gl_object *obj, const struct gl_table *table)
 {
 	struct gl_sweep_val none = { 0 };
@@ -281,6 +320,7 @@ int gl_flow_table_remove(const char *dir, const struct gl_object *obj, const str
 			return -errno;
 		if (bpf_map_delete_elem(obj->map[GL_MAP_FLOW4], &table->tenant) && errno != ENOENT)
 			return -errno;
+		remove_fragments(obj, table->tenant);
 	}
 	return gl_unpin(dir, "flows", table->pin);
 }
