@@ -12,6 +12,7 @@ struct args {
 	bool all, reasons, man;
 	const char *bpffs, *state;
 	const char *tenant, *network, *tap;
+	const char *proto, *src, *dst, *sport, *dport, *flow_state, *group;
 	const char *completion;
 	unsigned given; /* OPTION() of each option found */
 	char **operands; /* the command's name and what follows it */
@@ -29,6 +30,13 @@ enum option_id {
 	OPT_TENANT,
 	OPT_NETWORK,
 	OPT_TAP,
+	OPT_PROTO,
+	OPT_SRC,
+	OPT_DST,
+	OPT_SPORT,
+	OPT_DPORT,
+	OPT_FLOW_STATE,
+	OPT_GROUP,
 	OPT_REASONS,
 	OPT_MAN,
 	OPT_COMPLETION,
@@ -40,10 +48,16 @@ enum option_id {
 	(OPTION(OPT_JSON) | OPTION(OPT_PRETTY) | OPTION(OPT_BPFFS) | OPTION(OPT_STATE) | OPTION(OPT_HELP) |            \
 	 OPTION(OPT_VERSION))
 
+/* Whose flows, and which of them. */
+#define OPTIONS_WHO (OPTION(OPT_TENANT) | OPTION(OPT_NETWORK) | OPTION(OPT_TAP))
+#define OPTIONS_FLOW                                                                                                   \
+	(OPTION(OPT_PROTO) | OPTION(OPT_SRC) | OPTION(OPT_DST) | OPTION(OPT_SPORT) | OPTION(OPT_DPORT) |               \
+	 OPTION(OPT_FLOW_STATE) | OPTION(OPT_GROUP))
+
 struct option_row {
 	const char *name;
 	char letter; /* 0: none */
-	const char *value; /* what its argument is called: DIR, NAME, TAP, SHELL; NULL: takes none */
+	const char *value; /* what its argument is called: DIR, NAME, TAP; NULL: takes none */
 	const char *help;
 	size_t offset; /* of a bool, or of a const char * where it takes an argument */
 	bool hidden; /* from usage, man page and completion */

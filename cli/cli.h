@@ -32,5 +32,7 @@ int cli_open(struct cli *cli, struct gl_host **ret);
 /* Loads the definition that the operands name. */
 int cli_load(struct cli *cli, struct gl_definition **ret);
 struct gl_filter cli_filter(const struct cli *cli);
+/* flow_filter.c: what the options say about flows. 0, or CLI_USAGE after saying which option is wrong. */
+int cli_flow_filter(struct cli *cli, struct gl_flow_filter *ret);
 
 #endif

@@ -6,39 +6,25 @@
 #include "cli/commands.h"
 #include "cli/show.h"
 
-static const struct out_column group_columns[] = {
-	{ "tenant", "TENANT", OUT_TEXT, NULL },
-	{ "group", "GROUP", OUT_TEXT, NULL },
-	{ 0 },
-};
-
-/* A definition with groups is refused, so there is nothing to list. */
-static int show_groups(struct cli *cli, struct gl_host *host)
-{
-	struct out *o = &cli->out;
-
-	(void)host;
-	out_array(o);
-	if (cli->args.json) {
-		out_table(o, NULL, NULL, group_columns);
-		out_table_end(o, 0);
-	}
-	out_line(o, "security groups are not supported yet");
-	return out_close(o, 0);
-}
-
 static const struct subject {
 	struct word word;
 	int (*show)(struct cli *cli, struct gl_host *host);
+	unsigned options; /* beside those that all take */
 } subjects[] = {
-	{ { "tenants", "tenants, how much they have and how many flows they use" }, show_tenants },
-	{ { "networks", "networks with their mode, subnets and gateways" }, show_networks },
-	{ { "interfaces", "guests' interfaces, their addresses and whether they are attached" }, show_interfaces },
-	{ { "flows", "connections, their translation and their counters" }, show_flows },
-	{ { "nat", "public addresses: shares of ports, port forwards and floating IPs" }, show_nat },
-	{ { "drops", "packets not delivered, by interface and reason" }, show_drops },
-	{ { "counters", "packets and bytes from and to each interface" }, show_counters },
-	{ { "groups", "security groups" }, show_groups },
+	{ { "tenants", "tenants, how much they have and how many flows they use" }, show_tenants, 0 },
+	{ { "networks", "networks with their mode, subnets and gateways" }, show_networks, 0 },
+	{ { "interfaces", "guests' interfaces, their addresses and whether they are attached" }, show_interfaces, 0 },
+	{ { "flows", "connections with their translation, state, counters and the rules that let them through" },
+	  show_flows,
+	  OPTIONS_FLOW },
+	{ { "nat", "translated flows and mappings, public addresses with their ports, and what was refused" },
+	  show_nat,
+	  0 },
+	{ { "drops", "packets not delivered, by interface and reason" }, show_drops, OPTION(OPT_REASONS) },
+	{ { "counters", "packets and bytes from and to each interface" }, show_counters, 0 },
+	{ { "groups", "security groups: rules, members, and the flows that each rule let through" },
+	  show_groups,
+	  OPTION(OPT_GROUP) },
 };
 
 #define SUBJECTS (sizeof(subjects) / sizeof(subjects[0]))
@@ -66,12 +52,16 @@ int cmd_show(struct cli *cli)
 {
 	const struct subject *subject = subjects;
 	struct gl_host *host = NULL;
+	unsigned foreign;
 	int err;
 
 	while (strcmp(subject->word.name, cli->operands[0]))
 		subject++; /* main.c has seen that it is there */
-	if (cli->args.reasons && subject->show != show_drops)
-		return cli_usage(cli, "--reasons goes with show drops alone");
+	foreign = cli->args.given & ~(OPTIONS_GLOBAL | OPTIONS_WHO | subject->options);
+	for (int id = 0; id < OPT_COUNT; id++)
+		if (foreign & OPTION(id))
+			return cli_usage(cli, "show %s takes no option '--%s'", subject->word.name,
+					 option_rows[id].name);
 	if (cli->args.reasons)
 		return show_reasons(cli);
 	err = cli_open(cli, &host);

@@ -6,11 +6,15 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 
-#define FILTERS (OPTION(OPT_TENANT) | OPTION(OPT_NETWORK) | OPTION(OPT_TAP))
-
 static bool delete_word(size_t i, struct word *ret)
 {
 	*ret = (struct word){ "tenant", "one tenant, with its networks, guests and state" };
+	return i == 0;
+}
+
+static bool flows_word(size_t i, struct word *ret)
+{
+	*ret = (struct word){ "delete", "cut flows: their next packet is judged as a new flow's first" };
 	return i == 0;
 }
 
@@ -88,18 +92,38 @@ const struct command commands[] = {
 		.name = "show",
 		.operands = "SUBJECT",
 		.summary = "show live state",
-		.text = "Everything of the SUBJECT, or what belongs to one tenant, network or interface. "
-			"--json has further columns, and numbers as they are.",
-		.options = FILTERS | OPTION(OPT_REASONS),
+		.text = "Everything of the SUBJECT, or what belongs to one tenant, network or interface; flows also by "
+			"protocol, ends, state and group. --json has further columns, and numbers as they are.",
+		.options = OPTIONS_WHO | OPTIONS_FLOW | OPTION(OPT_REASONS),
 		.min = 1,
 		.max = 1,
 		.word = show_word,
 		.run = cmd_show,
 		.examples = { { "show interfaces --tenant acme", "one tenant's interfaces" },
-			      { "show flows --tap tap-web1", "connections of one guest interface" },
+			      { "show flows --tap tap-web1 --proto tcp --dport 443",
+				"some connections of an interface" },
 			      { "-j show flows", "all connections as JSON, streamed" },
 			      { "show drops", "what was dropped, and why" },
 			      { "show drops --reasons", "every reason there is" } },
+	},
+	{
+		.name = "flows",
+		.operands = "delete",
+		.summary = "cut flows, by filter or all of them",
+		.text = "Takes away what is known of the flows that the options name, in both directions, and prints "
+			"how "
+			"many they were. At least one option is needed, or --all. Their next packet is judged like the "
+			"first of a new flow: what the definition still lets through goes on, but a TCP connection "
+			"ends, as "
+			"it must begin with its SYN (where the tenant does not say tcp_pickup). "
+			"Endpoint-independent mappings of ports stay.",
+		.options = OPTIONS_WHO | OPTIONS_FLOW | OPTION(OPT_ALL),
+		.min = 1,
+		.max = 1,
+		.word = flows_word,
+		.run = cmd_flows,
+		.examples = { { "flows delete --tenant acme --src 10.0.0.11", "cut what one address has opened" },
+			      { "flows delete --proto tcp --dport 22", "cut every connection to port 22" } },
 	},
 	{
 		.name = "dump",

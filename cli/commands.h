@@ -49,6 +49,7 @@ int cmd_apply(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_show(struct cli *cli);
+int cmd_flows(struct cli *cli);
 int cmd_dump(struct cli *cli);
 int cmd_version(struct cli *cli);
 int cmd_help(struct cli *cli);

@@ -5,15 +5,25 @@
 
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "maps/registry.h"
 
 /* What completes an option's argument, by what the argument is called. */
-static const char *complete_value(const char *value)
+static void complete_value(FILE *file, const char *value)
 {
-	if (!strcmp(value, "DIR"))
-		return "mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")";
-	if (!strcmp(value, "TAP"))
-		return "mapfile -t COMPREPLY < <(compgen -W \"$(ls /sys/class/net)\" -- \"$cur\")";
-	return "COMPREPLY=()";
+	if (!strcmp(value, "DIR")) {
+		fputs("mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")", file);
+	} else if (!strcmp(value, "TAP")) {
+		fputs("mapfile -t COMPREPLY < <(compgen -W \"$(ls /sys/class/net)\" -- \"$cur\")", file);
+	} else if (!strcmp(value, "PROTO")) {
+		fputs("mapfile -t COMPREPLY < <(compgen -W 'tcp udp icmp sctp' -- \"$cur\")", file);
+	} else if (!strcmp(value, "STATES")) {
+		fputs("mapfile -t COMPREPLY < <(compgen -W '", file);
+		for (unsigned state = 0; state < GL_FLOW_STATES; state++)
+			fprintf(file, "%s%s", state ? " " : "", gl_flow_state_name(state));
+		fputs("' -- \"$cur\")", file);
+	} else {
+		fputs("COMPREPLY=()", file);
+	}
 }
 
 static void options(FILE *file, unsigned mask)
@@ -28,8 +38,11 @@ static void values(FILE *file)
 	for (int id = 0; id < OPT_COUNT; id++) {
 		const struct option_row *row = &option_rows[id];
 
-		if (row->value && !row->hidden)
-			fprintf(file, "\t--%s) %s; return ;;\n", row->name, complete_value(row->value));
+		if (!row->value || row->hidden)
+			continue;
+		fprintf(file, "\t--%s) ", row->name);
+		complete_value(file, row->value);
+		fputs("; return ;;\n", file);
 	}
 }
 

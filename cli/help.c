@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 
 #define WIDTH 100
+#define LABEL 23 /* columns of the longest option with its argument */
 
 static void print_row(FILE *file, size_t column, const char *name, const char *help)
 {
@@ -33,7 +34,7 @@ static void print_options(FILE *file, const char *title, unsigned options)
 			fprintf(file, "\n%s:\n", title);
 		any = true;
 		option_label(&option_rows[id], label, sizeof(label));
-		print_row(file, 18, label, option_rows[id].help);
+		print_row(file, LABEL, label, option_rows[id].help);
 	}
 }
 

@@ -186,9 +186,53 @@ static void write_cell(struct out *o, const struct out_column *column, const str
 		fprintf(o->file, "%llu", (unsigned long long)cell->number);
 }
 
+/* The length of the first `parts` parts of an object's path. */
+static size_t path_len(const char *path, unsigned parts)
+{
+	const char *at = path;
+
+	while (parts-- && *at)
+		at += strcspn(at + (*at == '.'), ".") + (*at == '.');
+	return (size_t)(at - path);
+}
+
+static bool same_path(const char *a, const char *b, unsigned parts)
+{
+	size_t len = path_len(a, parts);
+
+	return len == path_len(b, parts) && !strncmp(a, b, len);
+}
+
+#define PATH_PARTS 2
+
+/* From inside the objects of one path to inside those of another; "" is the row itself. */
+static void change_path(struct out *o, const char *from, const char *to)
+{
+	unsigned common = PATH_PARTS;
+
+	if (!strcmp(from, to))
+		return;
+	while (!same_path(from, to, common))
+		common--;
+	for (unsigned part = PATH_PARTS; part > common; part--)
+		if (path_len(from, part) > path_len(from, part - 1))
+			close_bracket(o, '}');
+	for (unsigned part = common; part < PATH_PARTS; part++) {
+		size_t begin = path_len(to, part), end = path_len(to, part + 1);
+
+		if (begin == end)
+			break;
+		begin += to[begin] == '.';
+		separate(o, false);
+		json_put_bytes(o->file, to + begin, end - begin);
+		fputs_unlocked(o->pretty ? ": " : ":", o->file);
+		open_bracket(o, '{');
+	}
+}
+
 static void row_json(struct out *o)
 {
-	const char *group = NULL;
+	const char *path = "";
 
 	separate(o, true);
 	open_bracket(o, '{');
@@ -197,18 +241,12 @@ static void row_json(struct out *o)
 
 		if (!column->key)
 			continue;
-		if (group && group != column->group)
-			close_bracket(o, '}');
-		if (column->group && group != column->group) {
-			write_key(o, column->group);
-			open_bracket(o, '{');
-		}
-		group = column->group;
+		change_path(o, path, column->group ? column->group : "");
+		path = column->group ? column->group : "";
 		write_key(o, column->key);
 		write_cell(o, column, &o->cells[i]);
 	}
-	if (group)
-		close_bracket(o, '}');
+	change_path(o, path, "");
 	close_bracket(o, '}');
 }
 
@@ -305,6 +343,7 @@ void out_table(struct out *o, const char *key, const char *title, const struct o
 {
 	o->columns = columns;
 	o->table_key = key;
+	o->if_any = false;
 	o->next = 0;
 	o->rows = 0;
 	for (o->count = 0; columns[o->count].key || columns[o->count].title; o->count++)
@@ -323,11 +362,17 @@ void out_table(struct out *o, const char *key, const char *title, const struct o
 			table_column(&o->table, columns[i].title, is_number(columns[i].kind));
 }
 
+void out_table_if_any(struct out *o, const char *key, const char *title, const struct out_column *columns)
+{
+	out_table(o, key, title, columns);
+	o->if_any = true;
+}
+
 void out_table_end(struct out *o, int err)
 {
 	if (o->json && o->table_key)
 		close_bracket(o, ']');
-	if (!o->json && !(err && !o->rows)) {
+	if (!o->json && (o->rows || !(err || o->if_any))) {
 		write_title(o);
 		o->started = true;
 		table_end(&o->table);

@@ -35,7 +35,9 @@ struct out_column {
 	const char *key; /* in JSON; NULL: only in the table */
 	const char *title; /* in the table; NULL: only in JSON */
 	enum out_kind kind;
-	const char *group; /* JSON object that holds the key; NULL: the row itself. A group's columns stand together. */
+	/* JSON object that holds the key, "outer" or "outer.inner"; NULL: the row itself. What one object holds stands
+	 * together. */
+	const char *group;
 };
 
 struct out_cell {
@@ -56,6 +58,7 @@ struct out {
 	unsigned depth;
 	const char *table_key;
 	const char *title; /* of the table, not written yet */
+	bool if_any; /* no table without rows */
 	const struct out_column *columns; /* end with key and title NULL */
 	size_t count, next;
 	size_t rows;
@@ -74,10 +77,11 @@ void out_object(struct out *o);
 void out_member(struct out *o, const char *key, json_t *value);
 /* A line for people; does nothing in JSON. */
 void out_line(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* `key` names the array in an object; `title` is printed above the table and may be
- * NULL. `columns` ends with an
- * empty one, and stays. */
+/* `key` names the array in an object; `title` is printed above the table and may be NULL. `columns` ends with
+ * an empty one, and stays. */
 void out_table(struct out *o, const char *key, const char *title, const struct out_column *columns);
+/* The same; for people there is no table without rows. */
+void out_table_if_any(struct out *o, const char *key, const char *title, const struct out_column *columns);
 void out_table_end(struct out *o, int err);
 int out_close(struct out *o, int err); /* err, or the first error of writing */
 

@@ -17,6 +17,8 @@ int show_reasons(struct cli *cli); /* show drops --reasons */
 int show_counters(struct cli *cli, struct gl_host *host);
 /* show_nat.c */
 int show_nat(struct cli *cli, struct gl_host *host);
+/* show_groups.c */
+int show_groups(struct cli *cli, struct gl_host *host);
 
 /* The definition last applied; NULL when none was. */
 int show_applied(struct cli *cli, struct gl_host *host, const struct gl_definition **ret);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/human.h"
+#include "cli/names.h"
 #include "cli/show.h"
 
 #define PREFIX_LEN 64
@@ -62,13 +63,11 @@ static void put_prefixes(struct out *o, const char *name, const struct gl_prefix
 /* ---- tenants ---------------------------------------------------------------------------------------------- */
 
 static const struct out_column tenant_columns[] = {
-	{ "tenant", "TENANT", OUT_TEXT, NULL },
-	{ "networks", "NETWORKS", OUT_NUMBER, NULL },
-	{ "guests", "GUESTS", OUT_NUMBER, NULL },
-	{ "interfaces", "INTERFACES", OUT_NUMBER, NULL },
-	{ "flows", "FLOW ENTRIES", OUT_NUMBER, NULL },
-	{ "max_flows", "MAX", OUT_NUMBER, NULL },
-	{ 0 },
+	{ "tenant", "TENANT", OUT_TEXT, NULL },		 { "networks", "NETWORKS", OUT_NUMBER, NULL },
+	{ "guests", "GUESTS", OUT_NUMBER, NULL },	 { "interfaces", "INTERFACES", OUT_NUMBER, NULL },
+	{ "flows", "FLOWS", OUT_NUMBER, NULL },		 { "max_flows", "MAX", OUT_NUMBER, NULL },
+	{ "table_full", "TABLE FULL", OUT_COUNT, NULL }, { "nat_exhausted", "NAT EXHAUSTED", OUT_COUNT, NULL },
+	{ "fragments", "FRAGMENTS", OUT_NUMBER, NULL },	 { 0 },
 };
 
 /* Map fills are called "flows of TENANT". */
@@ -83,7 +82,76 @@ static const struct gl_map_fill *tenant_fill(const struct gl_status *status, con
 	return NULL;
 }
 
-static int tenant_row(struct cli *cli, const struct gl_status *status, const struct gl_tenant *tenant)
+/* gl_tenant_stat by the tenants' names. */
+struct stats {
+	struct names *names;
+	struct stat_item {
+		const char *tenant; /* owned by the names */
+		struct gl_tenant_stat stat;
+	} * items;
+	size_t count, capacity;
+};
+
+static int add_stat(void *arg, const char *label, const void *key, const void *val)
+{
+	struct stats *stats = arg;
+	struct stat_item *item;
+	uint32_t index;
+
+	(void)label;
+	if (stats->count == stats->capacity) {
+		size_t capacity = stats->capacity ? stats->capacity * 2 : 64;
+
+		item = realloc(stats->items, capacity * sizeof(*item));
+		if (!item)
+			return -ENOMEM;
+		stats->items = item;
+		stats->capacity = capacity;
+	}
+	item = &stats->items[stats->count++];
+	memcpy(&index, key, sizeof(index));
+	memcpy(&item->stat, val, sizeof(item->stat));
+	item->tenant = names_of(stats->names, GL_NAME_TENANT, index);
+	return 0;
+}
+
+static int compare_stats(const void *va, const void *vb)
+{
+	const struct stat_item *a = va, *b = vb;
+
+	return strcmp(a->tenant, b->tenant);
+}
+
+static int stats_read(struct gl_host *host, struct stats *ret, struct gl_diag *diag)
+{
+	int err = names_read(host, &ret->names, diag);
+
+	if (!err)
+		err = gl_each_entry(host, GL_MAP_TENANT_STAT, add_stat, ret, diag);
+	if (!err && ret->count)
+		qsort(ret->items, ret->count, sizeof(*ret->items), compare_stats);
+	return err;
+}
+
+static void stats_free(struct stats *stats)
+{
+	free(stats->items);
+	names_free(stats->names);
+}
+
+static void put_stat(struct out *o, const struct stats *stats, const char *tenant)
+{
+	const struct stat_item like = { .tenant = tenant };
+	const struct stat_item *found =
+		stats->count ? bsearch(&like, stats->items, stats->count, sizeof(like), compare_stats) : NULL;
+
+	out_number(o, "table_full", found ? found->stat.table_full : 0);
+	out_number(o, "nat_exhausted", found ? found->stat.nat_exhausted : 0);
+	out_number(o, "fragments", found ? found->stat.fragments : 0);
+}
+
+static int tenant_row(struct cli *cli, const struct gl_status *status, const struct stats *stats,
+		      const struct gl_tenant *tenant)
 {
 	const struct gl_map_fill *fill = tenant_fill(status, tenant->name.s);
 	struct out *o = &cli->out;
@@ -92,11 +160,13 @@ static int tenant_row(struct cli *cli, const struct gl_status *status, const str
 	out_number(o, "networks", tenant->network_count);
 	out_number(o, "guests", tenant->guest_count);
 	out_number(o, "interfaces", count_interfaces(cli, tenant, NULL));
+	/* A flow has two entries, and so has a mapping: together they are what max_flows bounds. */
 	if (fill)
-		out_number(o, "flows", fill->used);
+		out_number(o, "flows", (fill->used + 1) / 2);
 	else
 		out_none(o, "flows");
 	out_number(o, "max_flows", tenant->max_flows);
+	put_stat(o, stats, tenant->name.s);
 	return out_row(o);
 }
 
@@ -105,24 +175,30 @@ int show_tenants(struct cli *cli, struct gl_host *host)
 	bool filtered = cli->args.network || cli->args.tap;
 	const struct gl_definition *def = NULL;
 	struct gl_status *status = NULL;
+	struct stats stats = { 0 };
 	struct out *o = &cli->out;
 	int err = show_applied(cli, host, &def);
 
 	if (!err)
 		err = gl_status_read(host, &status, &cli->diag);
+	if (!err)
+		err = stats_read(host, &stats, &cli->diag);
 	if (err)
-		return err;
+		goto out;
 	out_array(o);
 	out_table(o, NULL, NULL, tenant_columns);
 	for (size_t t = 0; def && t < def->tenant_count && !o->error; t++) {
 		const struct gl_tenant *tenant = &def->tenants[t];
 
 		if (wanted(cli->args.tenant, tenant->name.s) && (!filtered || count_interfaces(cli, tenant, NULL)))
-			tenant_row(cli, status, tenant);
+			tenant_row(cli, status, &stats, tenant);
 	}
 	out_table_end(o, 0);
+	err = out_close(o, 0);
+out:
+	stats_free(&stats);
 	gl_status_free(status);
-	return out_close(o, 0);
+	return err;
 }
 
 /* ---- networks --------------------------------------------------------------------------------------------- */
@@ -246,6 +322,7 @@ static const struct out_column interface_columns[] = {
 	{ "addresses", "ADDRESSES", OUT_WORDS, NULL },
 	{ "allowed_address_pairs", NULL, OUT_WORDS, NULL },
 	{ "floating_ips", "FLOATING", OUT_WORDS, NULL },
+	{ "security_groups", "GROUPS", OUT_WORDS, NULL },
 	{ "xdp", "XDP", OUT_TEXT, NULL },
 	{ "tc", "TC", OUT_TEXT, NULL },
 	{ "mtu", "MTU", OUT_NUMBER, NULL },
@@ -292,6 +369,15 @@ static const struct gl_attachment *attached_find(const struct attached *attached
 	return found ? *found : NULL;
 }
 
+static void put_groups(struct out *o, const struct gl_interface *iface)
+{
+	char *list = NULL;
+
+	for (size_t i = 0; i < iface->group_count; i++)
+		append(&list, iface->groups[i].s);
+	put_list(o, "security_groups", list);
+}
+
 static void interface_row(struct cli *cli, const struct attached *attached, const struct gl_tenant *tenant,
 			  const struct gl_guest *guest, const struct gl_interface *iface)
 {
@@ -309,6 +395,7 @@ static void interface_row(struct cli *cli, const struct attached *attached, cons
 	put_prefixes(o, "addresses", iface->addresses, iface->address_count);
 	put_prefixes(o, "allowed_address_pairs", iface->allowed_address_pairs, iface->allowed_count);
 	put_prefixes(o, "floating_ips", iface->floating_ips, iface->floating_count);
+	put_groups(o, iface);
 	out_text(o, "xdp", at ? at->xdp : "off");
 	out_text(o, "tc", at ? at->tc : "off");
 	if (at && at->mtu)

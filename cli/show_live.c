@@ -6,20 +6,77 @@
 /* ---- flows ------------------------------------------------------------------------------------------------ */
 
 static const struct out_column flow_columns[] = {
-	{ "tenant", "TENANT", OUT_TEXT, NULL },	     { "network", NULL, OUT_TEXT, NULL },
-	{ "tap", "INTERFACE", OUT_TEXT, NULL },	     { "from_uplink", NULL, OUT_YES, NULL },
-	{ "proto", "PROTO", OUT_TEXT, NULL },	     { "src", NULL, OUT_TEXT, NULL },
-	{ "sport", NULL, OUT_NUMBER, NULL },	     { "dst", NULL, OUT_TEXT, NULL },
-	{ "dport", NULL, OUT_NUMBER, NULL },	     { NULL, "SOURCE", OUT_TEXT, NULL },
-	{ NULL, "DESTINATION", OUT_TEXT, NULL },     { "nat_src", NULL, OUT_TEXT, NULL },
-	{ "nat_sport", NULL, OUT_NUMBER, NULL },     { "nat_dst", NULL, OUT_TEXT, NULL },
-	{ "nat_dport", NULL, OUT_NUMBER, NULL },     { NULL, "TRANSLATED", OUT_TEXT, NULL },
-	{ "state", NULL, OUT_TEXT, NULL },	     { "tcp_state", NULL, OUT_TEXT, NULL },
-	{ NULL, "STATE", OUT_TEXT, NULL },	     { "idle_ms", "IDLE", OUT_MS, NULL },
-	{ "age_ms", "AGE", OUT_MS, NULL },	     { "packets", "PACKETS", OUT_COUNT, NULL },
-	{ "bytes", "BYTES", OUT_COUNT, NULL },	     { "reply_packets", "REPLIES", OUT_COUNT, NULL },
-	{ "reply_bytes", "BYTES", OUT_COUNT, NULL }, { 0 },
+	{ "tenant", "TENANT", OUT_TEXT, NULL },
+	{ "network", NULL, OUT_TEXT, NULL },
+	{ "tap", "INTERFACE", OUT_TEXT, NULL },
+	{ "from_uplink", NULL, OUT_YES, NULL },
+	{ "proto", "PROTO", OUT_TEXT, NULL },
+	{ "src", NULL, OUT_TEXT, NULL },
+	{ "sport", NULL, OUT_NUMBER, NULL },
+	{ "dst", NULL, OUT_TEXT, NULL },
+	{ "dport", NULL, OUT_NUMBER, NULL },
+	{ NULL, "SOURCE", OUT_TEXT, NULL },
+	{ NULL, "DESTINATION", OUT_TEXT, NULL },
+	{ "nat_src", NULL, OUT_TEXT, NULL },
+	{ "nat_sport", NULL, OUT_NUMBER, NULL },
+	{ "nat_dst", NULL, OUT_TEXT, NULL },
+	{ "nat_dport", NULL, OUT_NUMBER, NULL },
+	{ NULL, "TRANSLATED", OUT_TEXT, NULL },
+	{ "state", NULL, OUT_TEXT, NULL },
+	{ "tcp_state", NULL, OUT_TEXT, NULL },
+	{ NULL, "STATE", OUT_TEXT, NULL },
+	{ "idle_ms", "IDLE", OUT_MS, NULL },
+	{ "age_ms", "AGE", OUT_MS, NULL },
+	{ "packets", "PACKETS", OUT_COUNT, NULL },
+	{ "bytes", "BYTES", OUT_COUNT, NULL },
+	{ "reply_packets", "REPLIES", OUT_COUNT, NULL },
+	{ "reply_bytes", "BYTES", OUT_COUNT, NULL },
+	{ "by", NULL, OUT_TEXT, "admitted.ingress" },
+	{ "group", NULL, OUT_TEXT, "admitted.ingress" },
+	{ "rule", NULL, OUT_NUMBER, "admitted.ingress" },
+	{ "by", NULL, OUT_TEXT, "admitted.egress" },
+	{ "group", NULL, OUT_TEXT, "admitted.egress" },
+	{ "rule", NULL, OUT_NUMBER, "admitted.egress" },
+	{ "stale", NULL, OUT_YES, NULL },
+	{ NULL, "LET THROUGH BY", OUT_TEXT, NULL },
+	{ 0 },
 };
+
+static void put_end(struct out *o, const struct gl_flow_end *end)
+{
+	out_text(o, "by", end->by);
+	out_text(o, "group", end->group);
+	if (end->rule)
+		out_number(o, "rule", end->rule);
+	else
+		out_none(o, "rule");
+}
+
+/* "web ingress 2", "app egress all", "egress open": from the opener to the target. */
+static void put_admitted(struct out *o, const struct gl_flow_row *row)
+{
+	static const enum gl_direction order[] = { GL_EGRESS, GL_INGRESS };
+	char text[4 * GL_NAME_LEN] = "";
+	size_t len = 0;
+
+	for (int i = 0; i < 2; i++) {
+		const struct gl_flow_end *end = &row->admitted[order[i]];
+		const char *direction = order[i] == GL_EGRESS ? "egress" : "ingress";
+
+		if (!end->by)
+			continue;
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s%s ", len ? ", " : "",
+					end->group ? end->group : "", end->group ? " " : "", direction);
+		if (end->rule)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%u", end->rule);
+		else
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", end->by);
+	}
+	/* What the rule's number meant may have changed since. */
+	if (len && row->stale)
+		snprintf(text + len, sizeof(text) - len, " (stale)");
+	out_text(o, "LET THROUGH BY", text);
+}
 
 /* What translation makes of a flow, for people: the ends that it changes. */
 static void put_translation(struct out *o, const struct gl_flow_row *row)
@@ -82,15 +139,21 @@ static int flow_row(void *arg, const struct gl_flow_row *row)
 	out_number(o, "bytes", row->bytes);
 	out_number(o, "reply_packets", row->reply_packets);
 	out_number(o, "reply_bytes", row->reply_bytes);
+	put_end(o, &row->admitted[GL_INGRESS]);
+	put_end(o, &row->admitted[GL_EGRESS]);
+	out_number(o, "stale", row->stale);
+	put_admitted(o, row);
 	return out_row(o);
 }
 
 int show_flows(struct cli *cli, struct gl_host *host)
 {
-	struct gl_filter filter = cli_filter(cli);
 	struct out *o = &cli->out;
-	int err;
+	struct gl_flow_filter filter;
+	int err = cli_flow_filter(cli, &filter);
 
+	if (err)
+		return err;
 	out_array(o);
 	out_table(o, NULL, NULL, flow_columns);
 	err = gl_each_flow(host, &filter, flow_row, o, &cli->diag);

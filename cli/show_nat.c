@@ -1,300 +1,256 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* `guestlane show nat`: whose is each public address? Shares of ports that networks translate to, port forwards and
- * floating IPs as the maps in force have them, with the flows that use each. Neighbours: names.c. */
+/* `guestlane show nat`: what is translated to what, whose is each public address, and whom did it fail? Flows and
+ * mappings are streamed and counted as they go by; what they add up to comes last. In JSON one array, whose rows tell
+ * their `kind`. Neighbours: nat_uses.h. */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <stdlib.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/human.h"
 #include "cli/names.h"
+#include "cli/nat_uses.h"
 #include "cli/show.h"
 
-enum kind { SHARE, FORWARD, FLOATING };
-
-static const char *const kind_words[] = { "share", "forward", "floating" };
-
-struct use {
-	enum kind kind;
-	uint32_t addr_be;
-	uint16_t min, max; /* ports, host order; 0: all */
-	uint8_t proto; /* forwards */
-	uint16_t uplink;
-	const char *tenant, *network, *tap; /* owned by the names; "" */
-	uint32_t inner_be;
-	uint16_t inner_port;
-	uint64_t flows;
+struct nat {
+	struct cli *cli;
+	struct out *o;
+	struct uses *uses;
 };
 
-struct uses {
-	struct names *names;
-	struct use *items;
-	size_t count, capacity;
-};
+/* ---- flows and mappings ------------------------------------------------------------------------------------- */
 
-static int add(struct uses *uses, struct use use)
-{
-	if (uses->count == uses->capacity) {
-		size_t capacity = uses->capacity ? uses->capacity * 2 : 64;
-		struct use *items = realloc(uses->items, capacity * sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		uses->items = items;
-		uses->capacity = capacity;
-	}
-	uses->items[uses->count++] = use;
-	return 0;
-}
-
-/* ---- from the maps ---------------------------------------------------------------------------------------- */
-
-static int add_pools(void *arg, const char *label, const void *key, const void *val)
-{
-	const struct gl_network_val *network = val;
-	struct uses *uses = arg;
-	uint32_t index;
-	int err = 0;
-
-	(void)label;
-	memcpy(&index, key, sizeof(index));
-	for (unsigned i = 0; i < network->pool_count && i < GL_NET_POOL && !err; i++)
-		err = add(uses, (struct use){
-					.kind = SHARE,
-					.addr_be = network->pool[i].addr_be,
-					.min = network->pool[i].port_min,
-					.max = network->pool[i].port_max,
-					.uplink = network->uplink,
-					.tenant = names_of(uses->names, GL_NAME_TENANT, network->tenant),
-					.network = names_network(uses->names, index),
-					.tap = "",
-				});
-	return err;
-}
-
-static int add_forward(void *arg, const char *label, const void *k, const void *val)
-{
-	const struct gl_forward4_key *key = k;
-	const struct gl_forward4_val *forward = val;
-	struct uses *uses = arg;
-
-	(void)label;
-	return add(uses, (struct use){
-				 .kind = FORWARD,
-				 .addr_be = key->addr_be,
-				 .min = ntohs(key->port_be),
-				 .max = ntohs(key->port_be),
-				 .proto = key->proto,
-				 .uplink = key->uplink,
-				 .tenant = names_of(uses->names, GL_NAME_TENANT, forward->tenant),
-				 .network = names_network(uses->names, names_slot_network(uses->names, forward->slot)),
-				 .tap = names_of(uses->names, GL_NAME_PORT, forward->slot),
-				 .inner_be = forward->inner_be,
-				 .inner_port = ntohs(forward->inner_port_be),
-			 });
-}
-
-static int add_floating(void *arg, const char *label, const void *k, const void *val)
-{
-	const struct gl_addr4_key *key = k;
-	const struct gl_addr4_val *addr = val;
-	struct uses *uses = arg;
-
-	(void)label;
-	if (!(addr->flags & GL_ADDR_F_FLOATING))
-		return 0;
-	return add(uses, (struct use){
-				 .kind = FLOATING,
-				 .addr_be = key->addr_be,
-				 .uplink = key->uplink,
-				 .tenant = names_of(uses->names, GL_NAME_TENANT, addr->tenant),
-				 .network = names_network(uses->names, names_slot_network(uses->names, addr->slot)),
-				 .tap = names_of(uses->names, GL_NAME_PORT, addr->slot),
-				 .inner_be = addr->inner_be,
-			 });
-}
-
-static int collect(struct cli *cli, struct gl_host *host, struct uses *uses)
-{
-	int err = gl_each_entry(host, GL_MAP_NETWORK, add_pools, uses, &cli->diag);
-
-	if (!err)
-		err = gl_each_entry(host, GL_MAP_FORWARD4, add_forward, uses, &cli->diag);
-	if (!err)
-		err = gl_each_entry(host, GL_MAP_ADDR4, add_floating, uses, &cli->diag);
-	return err;
-}
-
-/* ---- the flows that use them ------------------------------------------------------------------------------ */
-
-static int order(uint32_t a, uint32_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-/* What makes a use out: a share by network, a forward by port, a floating address by itself. */
-static int compare(const void *va, const void *vb)
-{
-	const struct use *a = va, *b = vb;
-	int by = order(a->kind, b->kind);
-
-	by = by ? by : order(ntohl(a->addr_be), ntohl(b->addr_be));
-	if (!by && a->kind == FORWARD) {
-		by = order(a->min, b->min);
-		by = by ? by : order(a->proto, b->proto);
-	}
-	by = by ? by : strcmp(a->tenant, b->tenant);
-	if (!by && a->kind == SHARE)
-		by = strcmp(a->network, b->network);
-	return by;
-}
-
-static void count_use(struct uses *uses, struct use like)
-{
-	struct use *found = bsearch(&like, uses->items, uses->count, sizeof(like), compare);
-
-	if (found)
-		found->flows++;
-}
-
-static int count_flow(void *arg, const struct gl_flow_row *row)
-{
-	struct use like = { .tenant = row->tenant, .network = row->network, .proto = row->proto };
-	struct uses *uses = arg;
-
-	if (!row->translated)
-		return 0;
-	if (row->nat_src_be != row->src_be) {
-		like.addr_be = row->nat_src_be;
-		like.kind = SHARE;
-		count_use(uses, like);
-		like.kind = FLOATING;
-		count_use(uses, like);
-	}
-	if (row->nat_dst_be != row->dst_be) {
-		like.addr_be = row->dst_be;
-		like.min = row->dport;
-		like.kind = FORWARD;
-		count_use(uses, like);
-		like.kind = FLOATING;
-		count_use(uses, like);
-	}
-	return 0;
-}
-
-/* ---- the table -------------------------------------------------------------------------------------------- */
-
-static const struct out_column nat_columns[] = {
-	{ "kind", "KIND", OUT_TEXT, NULL },
+static const struct out_column flow_columns[] = {
+	{ "kind", NULL, OUT_TEXT, NULL },
 	{ "tenant", "TENANT", OUT_TEXT, NULL },
-	{ "network", "NETWORK", OUT_TEXT, NULL },
+	{ "network", NULL, OUT_TEXT, NULL },
 	{ "tap", "INTERFACE", OUT_TEXT, NULL },
-	{ "uplink", "UPLINK", OUT_TEXT, NULL },
-	{ "address", "ADDRESS", OUT_TEXT, NULL },
 	{ "proto", "PROTO", OUT_TEXT, NULL },
-	{ "port_min", NULL, OUT_NUMBER, NULL },
-	{ "port_max", NULL, OUT_NUMBER, NULL },
-	{ NULL, "PORTS", OUT_TEXT, NULL },
-	{ "to_address", NULL, OUT_TEXT, NULL },
-	{ "to_port", NULL, OUT_NUMBER, NULL },
-	{ NULL, "TO", OUT_TEXT, NULL },
-	{ "flows", "FLOWS", OUT_COUNT, NULL },
+	{ "src", NULL, OUT_TEXT, NULL },
+	{ "sport", NULL, OUT_NUMBER, NULL },
+	{ NULL, "SOURCE", OUT_TEXT, NULL },
+	{ "nat_src", NULL, OUT_TEXT, NULL },
+	{ "nat_sport", NULL, OUT_NUMBER, NULL },
+	{ NULL, "BECOMES", OUT_TEXT, NULL },
+	{ "dst", NULL, OUT_TEXT, NULL },
+	{ "dport", NULL, OUT_NUMBER, NULL },
+	{ NULL, "DESTINATION", OUT_TEXT, NULL },
+	{ "nat_dst", NULL, OUT_TEXT, NULL },
+	{ "nat_dport", NULL, OUT_NUMBER, NULL },
+	{ NULL, "BECOMES", OUT_TEXT, NULL },
+	{ "state", "STATE", OUT_TEXT, NULL },
+	{ "idle_ms", "IDLE", OUT_MS, NULL },
+	{ "age_ms", "AGE", OUT_MS, NULL },
+	{ "packets", "PACKETS", OUT_COUNT, NULL },
+	{ "bytes", "BYTES", OUT_COUNT, NULL },
+	{ "reply_packets", "REPLIES", OUT_COUNT, NULL },
+	{ "reply_bytes", "BYTES", OUT_COUNT, NULL },
 	{ 0 },
 };
 
-static void put_ports(struct out *o, const struct use *use)
+/* One end before and after translation; `names` are the columns'. */
+static void put_end(struct out *o, const char *const names[6], uint32_t addr_be, uint16_t port, uint32_t nat_be,
+		    uint16_t nat_port)
 {
-	if (use->kind == FLOATING) {
-		out_none(o, "port_min");
-		out_none(o, "port_max");
-		out_text(o, "PORTS", "all");
-		return;
-	}
-	out_number(o, "port_min", use->min);
-	out_number(o, "port_max", use->max);
-	if (use->min == use->max)
-		out_format(o, "PORTS", "%u", use->min);
-	else
-		out_format(o, "PORTS", "%u-%u", use->min, use->max);
-}
-
-static void put_target(struct out *o, const struct use *use)
-{
+	bool same = addr_be == nat_be && port == nat_port;
 	char buf[HUMAN_LEN];
 
-	if (use->kind == SHARE)
-		out_none(o, "to_address");
-	else
-		out_text(o, "to_address", human_ipv4(use->inner_be, buf));
-	if (use->kind == FORWARD)
-		out_number(o, "to_port", use->inner_port);
-	else
-		out_none(o, "to_port");
-	if (use->kind == SHARE)
-		out_none(o, "TO");
-	else
-		out_text(o, "TO", human_socket(use->inner_be, use->inner_port, buf));
+	out_text(o, names[0], human_ipv4(addr_be, buf));
+	out_number(o, names[1], port);
+	out_text(o, names[2], human_socket(addr_be, port, buf));
+	out_text(o, names[3], human_ipv4(nat_be, buf));
+	out_number(o, names[4], nat_port);
+	out_text(o, names[5], same ? NULL : human_socket(nat_be, nat_port, buf));
 }
 
-static int use_row(struct out *o, const struct uses *uses, const struct use *use)
+static int flow_row(void *arg, const struct gl_flow_row *row)
 {
+	static const char *const src[] = { "src", "sport", "SOURCE", "nat_src", "nat_sport", "BECOMES" };
+	static const char *const dst[] = { "dst", "dport", "DESTINATION", "nat_dst", "nat_dport", "BECOMES" };
+	struct nat *nat = arg;
+	struct out *o = nat->o;
 	char buf[HUMAN_LEN];
+	int err;
 
-	out_text(o, "kind", kind_words[use->kind]);
-	out_text(o, "tenant", use->tenant);
-	out_text(o, "network", use->network);
-	out_text(o, "tap", use->tap);
-	out_text(o, "uplink", names_of(uses->names, GL_NAME_UPLINK, use->uplink));
-	out_text(o, "address", human_ipv4(use->addr_be, buf));
-	if (use->kind == FORWARD)
-		out_text(o, "proto", human_proto(use->proto, buf));
-	else
-		out_none(o, "proto");
-	put_ports(o, use);
-	put_target(o, use);
-	out_number(o, "flows", use->flows);
+	if (!row->translated)
+		return 0;
+	err = uses_count_flow(nat->uses, row);
+	if (err)
+		return err;
+	out_text(o, "kind", "flow");
+	out_text(o, "tenant", row->tenant);
+	out_text(o, "network", row->network);
+	out_text(o, "tap", row->tap);
+	out_text(o, "proto", human_proto(row->proto, buf));
+	put_end(o, src, row->src_be, row->sport, row->nat_src_be, row->nat_sport);
+	put_end(o, dst, row->dst_be, row->dport, row->nat_dst_be, row->nat_dport);
+	out_text(o, "state", row->state);
+	out_number(o, "idle_ms", row->idle_ms);
+	out_number(o, "age_ms", row->age_ms);
+	out_number(o, "packets", row->packets);
+	out_number(o, "bytes", row->bytes);
+	out_number(o, "reply_packets", row->reply_packets);
+	out_number(o, "reply_bytes", row->reply_bytes);
 	return out_row(o);
 }
 
-static bool wanted(const char *wish, const char *name)
+static const struct out_column mapping_columns[] = {
+	{ "kind", NULL, OUT_TEXT, NULL },     { "tenant", "TENANT", OUT_TEXT, NULL },
+	{ "network", NULL, OUT_TEXT, NULL },  { "tap", "INTERFACE", OUT_TEXT, NULL },
+	{ "proto", "PROTO", OUT_TEXT, NULL }, { "src", NULL, OUT_TEXT, NULL },
+	{ "sport", NULL, OUT_NUMBER, NULL },  { NULL, "SOURCE", OUT_TEXT, NULL },
+	{ "nat_src", NULL, OUT_TEXT, NULL },  { "nat_sport", NULL, OUT_NUMBER, NULL },
+	{ NULL, "BECOMES", OUT_TEXT, NULL },  { "idle_ms", "IDLE", OUT_MS, NULL },
+	{ "age_ms", "AGE", OUT_MS, NULL },    { 0 },
+};
+
+static int mapping_row(void *arg, const struct gl_mapping_row *row)
 {
-	return !wish || !strcmp(wish, name);
+	static const char *const src[] = { "src", "sport", "SOURCE", "nat_src", "nat_sport", "BECOMES" };
+	struct nat *nat = arg;
+	struct out *o = nat->o;
+	char buf[HUMAN_LEN];
+	int err = uses_count_mapping(nat->uses, row);
+
+	if (err)
+		return err;
+	out_text(o, "kind", "mapping");
+	out_text(o, "tenant", row->tenant);
+	out_text(o, "network", row->network);
+	out_text(o, "tap", row->tap);
+	out_text(o, "proto", human_proto(row->proto, buf));
+	put_end(o, src, row->inner_be, row->inner_port, row->outer_be, row->outer_port);
+	out_number(o, "idle_ms", row->idle_ms);
+	out_number(o, "age_ms", row->age_ms);
+	return out_row(o);
 }
 
-static int print_uses(struct cli *cli, const struct uses *uses)
+/* ---- what was refused --------------------------------------------------------------------------------------- */
+
+static const struct out_column refused_columns[] = {
+	{ "kind", NULL, OUT_TEXT, NULL },
+	{ "tenant", "TENANT", OUT_TEXT, NULL },
+	{ "reason", "REASON", OUT_TEXT, NULL },
+	{ "count", "COUNT", OUT_NUMBER, NULL },
+	{ "at", NULL, OUT_TEXT, NULL },
+	{ NULL, "LAST AT", OUT_TEXT, NULL },
+	{ "ago_ms", "AGO", OUT_MS, NULL },
+	{ "proto", "PROTO", OUT_TEXT, NULL },
+	{ "address", "ADDRESS", OUT_TEXT, NULL },
+	{ "dst", NULL, OUT_TEXT, NULL },
+	{ "dport", NULL, OUT_NUMBER, NULL },
+	{ NULL, "DESTINATION", OUT_TEXT, NULL },
+	{ 0 },
+};
+
+static uint64_t clock_ns(clockid_t clock)
 {
-	struct out *o = &cli->out;
+	struct timespec now;
 
-	out_array(o);
-	out_table(o, NULL, NULL, nat_columns);
-	for (size_t i = 0; i < uses->count && !o->error; i++) {
-		const struct use *use = &uses->items[i];
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
 
-		if (wanted(cli->args.tenant, use->tenant) && wanted(cli->args.network, use->network) &&
-		    wanted(cli->args.tap, use->tap))
-			use_row(o, uses, use);
-	}
-	out_table_end(o, 0);
-	return out_close(o, 0);
+/* A moment of the boot clock: as a date, and how long ago. */
+static void put_moment(struct out *o, uint64_t ns)
+{
+	uint64_t now = clock_ns(CLOCK_BOOTTIME), ago = now > ns ? now - ns : 0;
+	time_t then = (time_t)((clock_ns(CLOCK_REALTIME) - ago) / 1000000000);
+	char text[HUMAN_LEN];
+	struct tm tm;
+
+	strftime(text, sizeof(text), "%FT%TZ", gmtime_r(&then, &tm));
+	out_text(o, "at", text);
+	strftime(text, sizeof(text), "%F %T", localtime_r(&then, &tm));
+	out_text(o, "LAST AT", text);
+	out_number(o, "ago_ms", ago / 1000000);
+}
+
+static int refused_row(struct nat *nat, const char *tenant, enum gl_drop reason, uint64_t count, uint64_t ns,
+		       const struct gl_tenant_stat *whom)
+{
+	struct out *o = nat->o;
+	char buf[HUMAN_LEN];
+
+	if (!count)
+		return 0;
+	out_text(o, "kind", "refused");
+	out_text(o, "tenant", tenant);
+	out_text(o, "reason", gl_drop_name(reason));
+	out_number(o, "count", count);
+	put_moment(o, ns);
+	out_text(o, "proto", whom ? human_proto(whom->nat_proto, buf) : NULL);
+	out_text(o, "address", whom ? human_ipv4(whom->nat_src_be, buf) : NULL);
+	out_text(o, "dst", whom ? human_ipv4(whom->nat_dst_be, buf) : NULL);
+	if (whom && whom->nat_proto != IPPROTO_ICMP)
+		out_number(o, "dport", ntohs(whom->nat_dport_be));
+	else
+		out_none(o, "dport");
+	out_text(o, "DESTINATION",
+		 whom ? human_socket(whom->nat_dst_be, whom->nat_proto == IPPROTO_ICMP ? 0 : ntohs(whom->nat_dport_be),
+				     buf)
+		      : NULL);
+	return out_row(o);
+}
+
+static int tenant_stat(void *arg, const char *label, const void *key, const void *val)
+{
+	const struct gl_tenant_stat *stat = val;
+	struct nat *nat = arg;
+	const char *tenant;
+	uint32_t index;
+	int err;
+
+	(void)label;
+	memcpy(&index, key, sizeof(index));
+	tenant = names_of(uses_names(nat->uses), GL_NAME_TENANT, index);
+	if (!*tenant || (nat->cli->args.tenant && strcmp(nat->cli->args.tenant, tenant)))
+		return 0;
+	err = refused_row(nat, tenant, GL_DROP_NAT_EXHAUSTED, stat->nat_exhausted, stat->nat_exhausted_ns, stat);
+	if (err)
+		return err;
+	return refused_row(nat, tenant, GL_DROP_FLOW_TABLE_FULL, stat->table_full, stat->table_full_ns, NULL);
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------------- */
+
+static int print_nat(struct nat *nat, struct gl_host *host)
+{
+	struct gl_filter who = cli_filter(nat->cli);
+	struct gl_flow_filter filter = { .who = who };
+	struct gl_diag *diag = &nat->cli->diag;
+	struct out *o = nat->o;
+	int err;
+
+	out_table_if_any(o, NULL, "Translated flows", flow_columns);
+	err = gl_each_flow(host, &filter, flow_row, nat, diag);
+	out_table_end(o, err);
+	if (err)
+		return err;
+	out_table_if_any(o, NULL, "Endpoint-independent mappings", mapping_columns);
+	err = gl_each_mapping(host, &who, mapping_row, nat, diag);
+	out_table_end(o, err);
+	if (err)
+		return err;
+	uses_print(nat->cli, nat->uses);
+	/* A tenant's, of no interface in particular. */
+	if (who.network || who.tap)
+		return 0;
+	out_table_if_any(o, NULL, "Refused for want of room", refused_columns);
+	err = gl_each_entry(host, GL_MAP_TENANT_STAT, tenant_stat, nat, diag);
+	out_table_end(o, err);
+	return err;
 }
 
 int show_nat(struct cli *cli, struct gl_host *host)
 {
-	struct gl_filter filter = cli_filter(cli);
-	struct uses uses = { 0 };
-	int err;
+	struct nat nat = { .cli = cli, .o = &cli->out };
+	int err = uses_read(host, &nat.uses, &cli->diag);
 
-	err = names_read(host, &uses.names, &cli->diag);
-	if (!err)
-		err = collect(cli, host, &uses);
-	if (!err) {
-		if (uses.count)
-			qsort(uses.items, uses.count, sizeof(*uses.items), compare);
-		err = uses.count ? gl_each_flow(host, &filter, count_flow, &uses, &cli->diag) : 0;
-	}
-	if (!err)
-		err = print_uses(cli, &uses);
-	free(uses.items);
-	names_free(uses.names);
+	if (err)
+		return err;
+	out_array(nat.o);
+	err = out_close(nat.o, print_nat(&nat, host));
+	uses_free(nat.uses);
 	return err;
 }

@@ -98,6 +98,24 @@ struct gl_filter {
 	const char *tenant, *network, *tap; /* NULL: any */
 };
 
+/* What a flow is like. Addresses and ports are those before translation, or those after it, all of the same side. */
+struct gl_flow_filter {
+	struct gl_filter who;
+	bool proto_given;
+	uint8_t proto;
+	struct gl_prefix src, dst; /* IPv4; family 0: any */
+	struct gl_port_span sport, dport; /* last 0: any */
+	uint32_t states; /* bits, by enum gl_flow_state; 0: any */
+	const char *group; /* admitted by this group at one of its ends; NULL: any */
+};
+
+/* Why one end of a flow let it through. */
+struct gl_flow_end {
+	const char *by; /* "network", "open", "public", "all", "rule"; NULL: that end is no guest's */
+	const char *group; /* of the tenant; NULL: none */
+	uint16_t rule; /* as in gl_rule_val; 0: none */
+};
+
 /* One flow, opener's direction, with its answers' counters beside it. Addresses in network order. */
 struct gl_flow_row {
 	const char *tenant, *network, *tap; /* of the guest's side; network "" and tap "" when unknown */
@@ -107,16 +125,32 @@ struct gl_flow_row {
 	bool translated;
 	uint32_t nat_src_be, nat_dst_be;
 	uint16_t nat_sport, nat_dport;
-	const char *state; /* "new", "assured", "closing" */
-	const char *tcp_state; /* TCP: "syn_sent", "established", "closing"; NULL otherwise */
+	const char *state; /* enum gl_flow_state in small letters: "new", "assured", "established" */
+	const char *tcp_state; /* TCP: the same; NULL otherwise */
 	uint64_t idle_ms, age_ms;
 	uint64_t packets, bytes; /* opener's direction */
 	uint64_t reply_packets, reply_bytes;
 	bool from_uplink; /* opened from outside */
+	struct gl_flow_end admitted[2]; /* by enum gl_direction: egress at the source, ingress at the target */
+	bool stale; /* the verdict is of a configuration before this one; the next packet brings another */
 };
 /* Calls `row` for every flow, streaming; a non-zero return of it ends the walk. */
-int gl_each_flow(struct gl_host *host, const struct gl_filter *filter,
+int gl_each_flow(struct gl_host *host, const struct gl_flow_filter *filter,
 		 int (*row)(void *arg, const struct gl_flow_row *), void *arg, struct gl_diag *diag);
+/* Takes the flows away that the filter (NULL: none) leaves, both directions of each; *deleted gets their number.
+ * Endpoint-independent mappings stay. Takes the lock, as gl_apply() may be moving flows to another table. */
+int gl_delete_flows(struct gl_host *host, const struct gl_flow_filter *filter, uint64_t *deleted, struct gl_diag *diag);
+
+/* An endpoint-independent mapping: what a guest's address and port are outside, whatever the destination. */
+struct gl_mapping_row {
+	const char *tenant, *network, *tap;
+	uint8_t proto;
+	uint32_t inner_be, outer_be;
+	uint16_t inner_port, outer_port; /* host order; ICMP: the identifier */
+	uint64_t idle_ms, age_ms;
+};
+int gl_each_mapping(struct gl_host *host, const struct gl_filter *filter,
+		    int (*row)(void *arg, const struct gl_mapping_row *), void *arg, struct gl_diag *diag);
 
 struct gl_drop_row {
 	const char *tenant, *network, *tap; /* "" where the interface is unknown */

@@ -461,3 +461,8 @@ const char *gl_flow_state_name(uint32_t state)
 {
 	return state < GL_FLOW_STATES ? flow_state_names[state] : "?";
 }
+
+const char *gl_admit_name(uint32_t how)
+{
+	return how <= GL_ADMIT_RULE ? admit_names[how] : "?";
+}

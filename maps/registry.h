@@ -93,5 +93,7 @@ const char *gl_drop_name(uint32_t reason);
 const char *gl_drop_help(uint32_t reason);
 /* "established", by enum gl_flow_state; "?" beyond the list. */
 const char *gl_flow_state_name(uint32_t state);
+/* "rule", by enum gl_admit; "?" beyond the list. */
+const char *gl_admit_name(uint32_t how);
 
 #endif

@@ -75,7 +75,25 @@ usage_error "did you mean 'flows'?" show flws
 usage_error "show needs a word" show
 usage_error "one word too many" show flows nat
 usage_error "one word too many" status now
-usage_error "--reasons goes with show drops" show flows --reasons
+usage_error "show flows takes no option '--reasons'" show flows --reasons
+usage_error "show nat takes no option '--proto'" show nat --proto tcp
+usage_error "show drops takes no option '--group'" show drops --group web
+usage_error "'tpc' is no protocol" show flows --proto tpc
+usage_error "'256' is no protocol" show flows --proto 256
+for address in 10.0.0 10.0.0.0/33 10.0.0.0/ /8 2001:db8::1 10.0.0.0.0.0.0.0.0.0.0; do
+	usage_error "'--src': '$address' is no IPv4 address or prefix" show flows --src "$address"
+	usage_error "'--dst': '$address' is no IPv4 address or prefix" flows delete --dst "$address"
+done
+for ports in 0 65536 80-79 80- -80 http 80-90-100; do
+	usage_error "'--sport': '$ports' is no port" show flows "--sport=$ports"
+	usage_error "'--dport': '$ports' is no port" flows delete "--dport=$ports"
+done
+usage_error "'openish' is not a list of states; there are new, assured, syn_sent" show flows --flow-state openish
+usage_error "is not a list of states" show flows --flow-state established,
+usage_error "flows needs a word" flows
+usage_error "needs --all, or an option" flows delete
+usage_error "either --all or options" flows delete --all --tenant acme
+usage_error "flows takes no option '--reasons'" flows delete --reasons
 usage_error "did you mean 'gl_port'?" dump gl_prot
 usage_error "delete needs --all" delete
 usage_error "delete needs --all" delete tenant
@@ -88,7 +106,7 @@ is "no command: nothing on standard output" [ ! -s "$tmp/out" ]
 
 # ---- help: every command, from -h as from help
 mapfile -t commands < <("$gl" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-is "nine commands" [ "${commands[*]}" = "check plan apply delete status show dump version help" ]
+is "ten commands" [ "${commands[*]}" = "check plan apply delete status show flows dump version help" ]
 for command in "${commands[@]}"; do
 	run help "$command"
 	is "help $command" [ "$status" = 0 ]
@@ -188,7 +206,8 @@ is "man page" [ "$status" = 0 ]
 for command in "${commands[@]}"; do
 	is "man page: $command" grep -q "^\.It Cm $command" "$tmp/guestlane.8"
 done
-for option in json pretty bpffs state help version all tenant network tap reasons; do
+for option in json pretty bpffs state help version all tenant network tap reasons proto src dst sport dport flow-state \
+	group; do
 	is "man page: --$option" grep -qE "^\.It.* Fl -$option( |\$)" "$tmp/guestlane.8"
 done
 is "man page: hidden options stay hidden" [ -z "$(grep -E 'Fl -(man|completion)' "$tmp/guestlane.8")" ]
@@ -225,6 +244,10 @@ is "completion of a subject" [ "$(complete_words show f)" = "flows " ]
 is "completion of a subject, once" [ "$(complete_words show flows n)" = " " ]
 is "completion of an option" [ "$(complete_words show flows --ta)" = "--tap " ]
 is "completion knows whose an option is" [ "$(complete_words status --ta)" = " " ]
+is "completion of what is done to flows" [ "$(complete_words flows d)" = "delete " ]
+is "completion of a filter" [ "$(complete_words flows delete --d)" = "--dport --dst " ]
+is "completion of a protocol" [ "$(complete_words flows delete --proto t)" = "tcp " ]
+is "completion of a flow's state" [ "$(complete_words show flows --flow-state esta)" = "established " ]
 is "completion of a tap" grep -qw lo <<<"$(complete_words show flows --tap l)"
 is "completion of a map" [ "$(complete_words dump gl_por)" = "gl_port " ]
 is "completion of a file" [ "$(complete_words check goo)" = "good.yaml " ]

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* How flow tables are gone over. See flowwalk.h. */
+#include "loader/flowwalk.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loader/bpffs.h"
+#include "loader/fail.h"
+#include "loader/flowfilter.h"
+#include "loader/snapshot.h"
+
+/* The table tells the tenant already. */
+static bool label_passes(const struct gl_flow_walk *w, const struct gl_label *label)
+{
+	const struct gl_filter rest = { .network = w->filter->who.network, .tap = w->filter->who.tap };
+
+	return gl_label_passes(label, &rest);
+}
+
+static bool who_passes(struct gl_flow_walk *w, const struct gl_flow4_val *val)
+{
+	const struct gl_port_val *in = gl_port_of(w->live, val->in_slot);
+	struct gl_label other;
+
+	w->outside = in && in->kind == GL_PORT_UPLINK;
+	gl_label_slot(w->live, w->outside ? val->out_slot : val->in_slot, &w->label);
+	if (!w->filter || label_passes(w, &w->label))
+		return true;
+	if (w->kind == GL_FLOW_MAPPING)
+		return false;
+	/* The tenant's own interface at the other end counts as well. */
+	gl_label_slot(w->live, w->outside ? val->in_slot : val->out_slot, &other);
+	return !strcmp(other.tenant, w->table->name) && label_passes(w, &other);
+}
+
+static int on_entry(void *arg, const void *k, const void *v)
+{
+	struct gl_flow_walk *w = arg;
+	const struct gl_flow4_key *key = k;
+	const struct gl_flow4_val *val = v;
+
+	if (key->kind != w->kind || (key->kind == GL_FLOW_PACKETS && val->flags & GL_FLOW_F_REPLY))
+		return 0;
+	/* Names take longer than numbers. */
+	if (w->filter && w->kind == GL_FLOW_PACKETS && !gl_flow_passes(w->filter, w->group, key, val))
+		return 0;
+	return who_passes(w, val) ? w->found(w, key, val) : 0;
+}
+
+/* 0: the tenant has no such group. */
+static uint32_t group_number(const struct gl_mapset *live, const char *tenant, const char *group)
+{
+	size_t first, count = gl_mapset_range(live, GL_MAP_NAME, &first);
+	char full[2 * GL_NAME_LEN + 2];
+
+	snprintf(full, sizeof(full), "%s/%s", tenant, group);
+	for (size_t i = first; i < first + count; i++) {
+		const struct gl_name_key *key = gl_mapset_at(live, i)->key;
+		const struct gl_name_val *val = gl_mapset_at(live, i)->val;
+
+		if (key->kind == GL_NAME_GROUP && !strncmp(val->name, full, sizeof(val->name)))
+			return key->index;
+	}
+	return 0;
+}
+
+static bool table_wanted(struct gl_flow_walk *w, const struct gl_table *table)
+{
+	w->table = table;
+	w->group = 0;
+	if (!table->linked)
+		return false;
+	if (!w->filter)
+		return true;
+	if (w->filter->who.tenant && strcmp(w->filter->who.tenant, table->name))
+		return false;
+	if (!w->filter->group)
+		return true;
+	w->group = group_number(w->live, table->name, w->filter->group);
+	return w->group;
+}
+
+int gl_flow_walk(struct gl_host *host, const struct gl_view *view, struct gl_flow_walk *w, struct gl_diag *diag)
+{
+	int err = 0;
+
+	w->live = gl_view_live(view);
+	for (size_t i = 0; i < view->tables.count && !err; i++) {
+		const struct gl_table *table = &view->tables.items[i];
+
+		if (!table_wanted(w, table))
+			continue;
+		w->fd = gl_pin_open(host->bpffs, "flows", table->pin);
+		if (w->fd < 0)
+			return gl_fail(diag, w->fd, "cannot open %s/flows/%s", host->bpffs, table->pin);
+		err = gl_map_walk(w->fd, sizeof(struct gl_flow4_key), sizeof(struct gl_flow4_val), on_entry, w);
+		if (err < 0)
+			gl_fail(diag, err, "cannot read the flows of tenant %s", table->name);
+		close(w->fd);
+	}
+	return err;
+}
