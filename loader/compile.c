@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* In which order does a definition become map entries, and what else does it ask of the host?
- * Collect, number, public addresses, ports and networks, seal, generations. The parts: compile_index.c,
- * compile_public.c, compile_nat.c, compile_share.c compile_tenant.c, compile_port.c. */
+ * Collect, number, public addresses, ports and networks, policies, seal, generations. The parts: compile_index.c,
+ * compile_public.c, compile_nat.c, compile_share.c, compile_tenant.c, compile_port.c, compile_group.c. */
 #include "loader/compile_int.h"
 
 #include <arpa/inet.h>
@@ -91,6 +91,16 @@ static void check_claims(struct gl_c *c)
 		gl_c_refuse(c, second->loc, "%s is in use already, at %s:%u", text,
 			    first->loc.file ? first->loc.file : "", first->loc.line);
 	}
+}
+
+int gl_c_emit_name(struct gl_c *c, enum gl_name_kind kind, uint32_t index, uint32_t tenant, const char *name)
+{
+	struct gl_name_key key = { .kind = kind, .index = index };
+	struct gl_name_val val = { { 0 } };
+	size_t length = strlen(name);
+
+	memcpy(val.name, name, length < sizeof(val.name) ? length : sizeof(val.name) - 1);
+	return gl_c_emit(c, GL_MAP_NAME, tenant, &key, &val);
 }
 
 int gl_c_reserve(struct gl_c *c, uint16_t min, uint16_t max)
@@ -449,8 +459,9 @@ int gl_compile(const struct gl_definition *def, const struct gl_facts *facts, co
 	       struct gl_desired **ret, struct gl_diag *diag)
 {
 	/* Each step needs the whole of those before it, so findings are gathered a step at a time. */
-	static int (*const steps[])(struct gl_c *) = { collect,	     gl_c_number, gl_c_public,	   gl_c_ports,
-						       gl_c_tenants, seal,	  set_generations, list_host_work };
+	static int (*const steps[])(struct gl_c *) = { collect,		gl_c_groups,   gl_c_number,  gl_c_public,
+						       gl_c_ports,	gl_c_policies, gl_c_tenants, seal,
+						       set_generations, list_host_work };
 	struct gl_c c = { .def = def, .facts = facts, .live = live, .diag = diag };
 	int err = -ENOMEM;
 
@@ -473,6 +484,8 @@ out:
 	free(c.tenants);
 	free(c.networks);
 	free(c.ports);
+	free(c.secgroups);
+	free(c.policies);
 	free(c.claims);
 	return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Which number does each tenant, network and uplink have, and which slot each device?
+/* Which number does each tenant, network, uplink, security group and policy have, and which slot each device?
  * What is on the host keeps its number; what is new gets one that nothing there uses, so that the entries of both
  * sides can stand next to each other until the commit. Neighbours: compile.c, mapset.h (the live numbers). */
 #include "loader/compile_int.h"
@@ -33,15 +33,16 @@ static int known_compare(const void *left, const void *right)
 	return order ? order : a->index < b->index ? -1 : a->index > b->index;
 }
 
-/* `wanted` is sorted here. Equal names share an index: two uplinks or tenants of one name are the validator's matter.
+/* Numbers are in [least, limit). `wanted` is sorted here. Equal names share an index: two uplinks or tenants of one
+ * name are the validator's matter.
  */
-static int assign(struct gl_c *c, enum gl_name_kind kind, const char *what, uint32_t limit, struct wanted *wanted,
-		  size_t count)
+static int assign(struct gl_c *c, enum gl_name_kind kind, const char *what, uint32_t least, uint32_t limit,
+		  struct wanted *wanted, size_t count)
 {
 	size_t first, names = gl_mapset_range(c->live, GL_MAP_NAME, &first), known_count = 0, at = 0;
 	struct known *known = malloc((names + 1) * sizeof(*known));
 	bool *used = calloc(limit, sizeof(*used));
-	uint32_t next = 0;
+	uint32_t next = least;
 	int err = 0;
 
 	if (!known || !used) {
@@ -53,7 +54,7 @@ static int assign(struct gl_c *c, enum gl_name_kind kind, const char *what, uint
 		const struct gl_name_key *key = entry->key;
 		const struct gl_name_val *val = entry->val;
 
-		if (key->kind != kind || key->index >= limit)
+		if (key->kind != kind || key->index < least || key->index >= limit)
 			continue;
 		used[key->index] = true;
 		if (memchr(val->name, 0, sizeof(val->name)))
@@ -76,8 +77,8 @@ static int assign(struct gl_c *c, enum gl_name_kind kind, const char *what, uint
 			next++;
 		if (next == limit) {
 			gl_c_refuse(c, wanted[i].loc, "no number is left for %s %s: a host holds %u of them%s", what,
-				    wanted[i].name, limit,
-				    count > limit ? "" : ", those that this change removes included");
+				    wanted[i].name, limit - least,
+				    count > limit - least ? "" : ", those that this change removes included");
 			break;
 		}
 		used[next] = true;
@@ -186,32 +187,49 @@ out:
 
 static int number_names(struct gl_c *c, struct wanted *wanted)
 {
+	size_t used = 0;
 	int err;
 
 	for (size_t i = 0; i < c->uplink_count; i++)
 		wanted[i] = (struct wanted){ .name = c->uplinks[i].def->name.s,
 					     .loc = c->uplinks[i].def->loc,
 					     .index = &c->uplinks[i].number };
-	err = assign(c, GL_NAME_UPLINK, "uplink", GL_MAX_UPLINKS, wanted, c->uplink_count);
+	err = assign(c, GL_NAME_UPLINK, "uplink", 0, GL_MAX_UPLINKS, wanted, c->uplink_count);
 	if (err)
 		return err;
 	for (size_t i = 0; i < c->tenant_count; i++)
 		wanted[i] = (struct wanted){ .name = c->tenants[i].def->name.s,
 					     .loc = c->tenants[i].def->loc,
 					     .index = &c->tenants[i].index };
-	err = assign(c, GL_NAME_TENANT, "tenant", GL_MAX_TENANTS, wanted, c->tenant_count);
+	err = assign(c, GL_NAME_TENANT, "tenant", 0, GL_MAX_TENANTS, wanted, c->tenant_count);
 	if (err)
 		return err;
 	for (size_t i = 0; i < c->network_count; i++)
 		wanted[i] = (struct wanted){ .name = c->networks[i].name,
 					     .loc = c->networks[i].def->loc,
 					     .index = &c->networks[i].index };
-	return assign(c, GL_NAME_NETWORK, "network", GL_MAX_NETWORKS, wanted, c->network_count);
+	err = assign(c, GL_NAME_NETWORK, "network", 0, GL_MAX_NETWORKS, wanted, c->network_count);
+	if (err)
+		return err;
+	for (size_t i = 0; i < c->secgroup_count; i++)
+		if (c->secgroups[i].used)
+			wanted[used++] = (struct wanted){ .name = c->secgroups[i].name,
+							  .loc = c->secgroups[i].def->loc,
+							  .index = &c->secgroups[i].number };
+	err = assign(c, GL_NAME_GROUP, "security group", 1, GL_MAX_GROUPS, wanted, used);
+	if (err)
+		return err;
+	for (size_t i = 0; i < c->policy_count; i++)
+		wanted[i] = (struct wanted){ .name = c->policies[i].name,
+					     .loc = c->policies[i].loc,
+					     .index = &c->policies[i].index };
+	return assign(c, GL_NAME_POLICY, "set of security groups", 1, GL_MAX_POLICIES, wanted, c->policy_count);
 }
 
 int gl_c_number(struct gl_c *c)
 {
-	size_t most = c->network_count + c->tenant_count + c->uplink_count + 1, device_count = 0;
+	size_t most = c->network_count + c->tenant_count + c->uplink_count + c->secgroup_count + c->policy_count + 1;
+	size_t device_count = 0;
 	struct wanted *wanted = malloc(most * sizeof(*wanted));
 	struct device *devices = malloc((c->port_count + c->uplink_count + 1) * sizeof(*devices));
 	int err;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* What the parts of the compiler share: the definition with its numbers found, and how entries are emitted.
- * compile.c runs the parts in order: compile_index.c (numbers and slots), compile_port.c (interfaces and networks),
- * compile_public.c with compile_nat.c and compile_share.c (public
- * addresses and their ports), then generations. */
+ * compile.c runs the parts in order: compile_group.c (which policies there are), compile_index.c (numbers and slots),
+ * compile_public.c with compile_nat.c and compile_share.c (public addresses and their ports), compile_port.c
+ * (interfaces and networks), compile_group.c (what the policies admit), compile_tenant.c, then generations. */
 #ifndef GL_COMPILE_INT_H
 #define GL_COMPILE_INT_H
 
@@ -19,6 +19,25 @@ struct gl_c_tenant {
 	const struct gl_tenant *def;
 	uint32_t index;
 	size_t first_network; /* in gl_c.networks; in the definition's order */
+	size_t first_group, group_count; /* in gl_c.secgroups; by name */
+};
+
+/* A security group. */
+struct gl_c_secgroup {
+	const struct gl_group *def;
+	uint32_t number;
+	bool used; /* some interface on the host has it; others have no number */
+	char name[2 * GL_NAME_LEN]; /* "TENANT/GROUP" */
+};
+
+/* The security groups of one interface or more, taken together. */
+struct gl_c_policy {
+	const struct gl_c_tenant *tenant;
+	struct gl_c_secgroup *groups[GL_PORT_GROUPS]; /* by name */
+	size_t count;
+	uint32_t index;
+	struct gl_loc loc; /* of an interface that has them */
+	char name[2 * GL_NAME_LEN]; /* as in gl_name: "TENANT/" and a hash */
 };
 
 struct gl_c_network {
@@ -40,6 +59,7 @@ struct gl_c_port {
 	const struct gl_c_tenant *tenant;
 	struct gl_c_network *network;
 	const struct gl_link *link; /* NULL: pending */
+	const struct gl_c_policy *policy; /* NULL: no security groups, or pending */
 	uint32_t slot;
 	uint32_t next_in_network, next_in_segment;
 };
@@ -62,7 +82,9 @@ struct gl_c {
 	struct gl_c_tenant *tenants;
 	struct gl_c_network *networks;
 	struct gl_c_port *ports; /* in the definition's order: a guest's interfaces stand together */
-	size_t uplink_count, tenant_count, network_count, port_count;
+	struct gl_c_secgroup *secgroups; /* a tenant's stand together */
+	struct gl_c_policy *policies;
+	size_t uplink_count, tenant_count, network_count, port_count, secgroup_count, policy_count;
 
 	struct gl_c_claim *claims;
 	size_t claim_count, claim_capacity;
@@ -81,6 +103,11 @@ int gl_c_emit(struct gl_c *c, enum gl_map_id map, uint32_t tenant, const void *k
 int gl_c_emit_once(struct gl_c *c, enum gl_map_id map, uint32_t tenant, const void *key, const void *val,
 		   struct gl_loc loc);
 int gl_c_reserve(struct gl_c *c, uint16_t min, uint16_t max);
+int gl_c_emit_name(struct gl_c *c, enum gl_name_kind kind, uint32_t index, uint32_t tenant, const char *name);
+
+/* compile_group.c: the security groups and policies that there are; afterwards, once numbered, what they admit. */
+int gl_c_groups(struct gl_c *c);
+int gl_c_policies(struct gl_c *c);
 
 /* compile_index.c: index, number and slot of everything. */
 int gl_c_number(struct gl_c *c);

@@ -195,16 +195,6 @@ static int trie_emit(struct gl_c *c, struct trie *trie, enum gl_map_id map)
 
 /* ---- interfaces ------------------------------------------------------------------------------------------- */
 
-static int emit_name(struct gl_c *c, uint32_t kind, uint32_t index, uint32_t tenant, const char *name)
-{
-	struct gl_name_key key = { .kind = kind, .index = index };
-	struct gl_name_val val = { { 0 } };
-	size_t length = strlen(name);
-
-	memcpy(val.name, name, length < sizeof(val.name) ? length : sizeof(val.name) - 1);
-	return gl_c_emit(c, GL_MAP_NAME, tenant, &key, &val);
-}
-
 static int emit_device(struct gl_c *c, const struct gl_link *link, uint32_t slot, uint32_t tenant,
 		       const struct gl_port_val *port)
 {
@@ -213,7 +203,7 @@ static int emit_device(struct gl_c *c, const struct gl_link *link, uint32_t slot
 	if (!err)
 		err = gl_c_emit(c, GL_MAP_DEVMAP, tenant, &slot, &link->ifindex);
 	if (!err)
-		err = emit_name(c, GL_NAME_PORT, slot, tenant, link->name);
+		err = gl_c_emit_name(c, GL_NAME_PORT, slot, tenant, link->name);
 	return err;
 }
 
@@ -234,7 +224,7 @@ static int emit_uplink(struct gl_c *c, const struct gl_c_uplink *uplink)
 	memcpy(port.mac, uplink->link->mac, GL_MAC_LEN);
 	err = emit_device(c, uplink->link, uplink->slot, GL_ENTRY_SHARED, &port);
 	if (!err)
-		err = emit_name(c, GL_NAME_UPLINK, uplink->number, GL_ENTRY_SHARED, uplink->def->name.s);
+		err = gl_c_emit_name(c, GL_NAME_UPLINK, uplink->number, GL_ENTRY_SHARED, uplink->def->name.s);
 	return err;
 }
 
@@ -263,6 +253,23 @@ static int fill_addresses(const struct gl_c_port *p, struct gl_port_val *port, s
 	return err;
 }
 
+static int by_number(const void *left, const void *right)
+{
+	const uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+static void fill_groups(const struct gl_c_port *p, struct gl_port_val *port)
+{
+	if (!p->policy)
+		return;
+	port->policy = p->policy->index;
+	for (size_t i = 0; i < p->policy->count; i++)
+		port->group[port->group_count++] = p->policy->groups[i]->number;
+	qsort(port->group, port->group_count, sizeof(*port->group), by_number);
+}
+
 static int emit_guest_port(struct gl_c *c, const struct gl_c_port *p, struct trie *allows)
 {
 	const struct gl_c_network *network = p->network;
@@ -284,13 +291,14 @@ static int emit_guest_port(struct gl_c *c, const struct gl_c_port *p, struct tri
 	};
 	int err;
 
+	fill_groups(p, &port);
 	memcpy(port.mac, p->def->mac, GL_MAC_LEN);
 	memcpy(port.gw_mac, network->gw_mac, GL_MAC_LEN);
 	err = fill_addresses(p, &port, allows);
 	if (!err)
 		err = emit_device(c, p->link, p->slot, p->tenant->index, &port);
 	if (!err)
-		err = emit_name(c, GL_NAME_GUEST, p->slot, p->tenant->index, p->guest->name.s);
+		err = gl_c_emit_name(c, GL_NAME_GUEST, p->slot, p->tenant->index, p->guest->name.s);
 	return err;
 }
 
@@ -370,7 +378,7 @@ static int emit_network(struct gl_c *c, const struct gl_c_network *network, stru
 	if (!err)
 		err = gl_c_emit(c, GL_MAP_NETWORK, network->tenant->index, &network->index, &val);
 	if (!err)
-		err = emit_name(c, GL_NAME_NETWORK, network->index, network->tenant->index, network->name);
+		err = gl_c_emit_name(c, GL_NAME_NETWORK, network->index, network->tenant->index, network->name);
 	return err;
 }
 
@@ -382,7 +390,8 @@ int gl_c_ports(struct gl_c *c)
 	for (size_t i = 0; i < c->uplink_count && !err; i++)
 		err = emit_uplink(c, &c->uplinks[i]);
 	for (size_t i = 0; i < c->tenant_count && !err; i++)
-		err = emit_name(c, GL_NAME_TENANT, c->tenants[i].index, c->tenants[i].index, c->tenants[i].def->name.s);
+		err = gl_c_emit_name(c, GL_NAME_TENANT, c->tenants[i].index, c->tenants[i].index,
+				     c->tenants[i].def->name.s);
 	for (size_t i = 0; i < c->network_count && !err; i++)
 		err = emit_network(c, &c->networks[i], &routes);
 	for (size_t i = 0; i < c->port_count && !err; i++) {

@@ -28,7 +28,8 @@
 #define GL_FRAG_PARTS 8 /* holes that one datagram may have while its fragments arrive */
 #define GL_PORT_GROUPS 8 /* security groups of one interface */
 #define GL_GROUP_RULES 65535 /* of one direction of a security group: gl_rule_val.number counts them */
-#define GL_MAX_POLICIES 65536 /* sets of groups that interfaces have */
+#define GL_MAX_GROUPS 65536 /* security groups that interfaces have, and one */
+#define GL_MAX_POLICIES 65536 /* sets of groups that interfaces have, and one */
 #define GL_MAX_RULES 2097152 /* prefixes that rules become: for each remote end a protocol, port or part of a range */
 #define GL_MAX_REMOTES 1048576 /* remote prefixes of all policies */
 #define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
