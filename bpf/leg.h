@@ -120,7 +120,7 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 		step = outside_source(p, o, in);
 	if (step && step != STEP_ECHO_REPLY)
 		goto cut;
-	may = stage_policy(p, o);
+	may = stage_policy(p, o, in);
 	if (may)
 		step = may;
 	if (step)

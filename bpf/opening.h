@@ -16,7 +16,7 @@ struct opening {
 	__u8 from_uplink;
 	__u8 hairpin; /* opened from a public address of our own */
 	__u8 echo; /* ICMP echo request */
-	__u8 asked_for; /* by a port_forward or a floating IP: open to anybody */
+	__u8 asked_for; /* by a port_forward or a floating IP: open to anybody, if it has no security groups */
 	__u8 bridged; /* from the uplink's segment by MAC, not by a public address */
 	__u8 by_answer; /* evaluated anew by a packet of the other direction */
 	__u16 vlan; /* of that segment */
@@ -25,6 +25,7 @@ struct opening {
 
 	/* The guest's interface that is opened to; not for flows to the outside. */
 	__u32 target_network;
+	__u32 target_policy; /* index of gl_policy, 0: none */
 	__u8 target_open_to; /* enum gl_open */
 	__u8 to_guest;
 	__u8 pad1[2];

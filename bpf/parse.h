@@ -151,20 +151,38 @@ static __always_inline enum step parse_ipv4_options(gl_ctx *ctx, struct pkt *p, 
 	return STEP_NEXT;
 }
 
+/* Types of queries whose answers carry the same identifier: echo, timestamp, information (RFC 792), address mask
+ * (RFC 950). `port`: GL_ICMP_PORT(). */
+static __always_inline bool icmp_is_query(__u16 port)
+{
+	return port == GL_ICMP_QUERY || port == GL_ICMP_PORT(13, 0) || port == GL_ICMP_PORT(15, 0) ||
+	       port == GL_ICMP_PORT(17, 0);
+}
+
+static __always_inline __u8 icmp_reply_to(__u8 query)
+{
+	return query == ICMP_ECHO ? ICMP_ECHOREPLY : query + 1;
+}
+
 static __always_inline enum step parse_icmp(gl_ctx *ctx, struct pkt *p)
 {
 	struct icmp_hdr *icmp = ctx_data(ctx) + p->l4_off;
+	__u8 query;
 
 	if ((void *)(icmp + 1) > ctx_data_end(ctx))
 		return drop(p, GL_DROP_L4_TRUNCATED);
 	p->icmp_type = icmp->type;
 	p->l4_csum = icmp->check;
-	if (icmp->type == ICMP_ECHO) {
+	/* Of a query the code is 0, and if not, means nothing. */
+	query = icmp->type == ICMP_ECHOREPLY ? ICMP_ECHO : icmp->type - 1;
+	if (icmp_is_query(GL_ICMP_PORT(icmp->type, 0))) {
 		p->sport_be = icmp->id_be;
-		p->dport_be = bpf_htons(GL_ICMP_QUERY);
-	} else if (icmp->type == ICMP_ECHOREPLY) {
-		p->sport_be = bpf_htons(GL_ICMP_QUERY);
+		p->dport_be = bpf_htons(GL_ICMP_PORT(icmp->type, 0));
+	} else if (icmp_is_query(GL_ICMP_PORT(query, 0)) && icmp->type == icmp_reply_to(query)) {
+		p->sport_be = bpf_htons(GL_ICMP_PORT(query, 0));
 		p->dport_be = icmp->id_be;
+	} else {
+		p->dport_be = bpf_htons(GL_ICMP_PORT(icmp->type, icmp->code));
 	}
 	return STEP_NEXT;
 }

@@ -67,6 +67,8 @@ static __always_inline enum step stage_broadcast(struct pkt *p, const struct gl_
 		if (!own)
 			return drop(p, GL_DROP_BROADCAST_FOREIGN);
 	}
+	if (!policy_broadcast(p, in->policy, GL_EGRESS))
+		return drop(p, GL_DROP_GROUP_EGRESS);
 	p->repl_uplink = in->mode == GL_MODE_BRIDGE;
 	return STEP_REPLICATE;
 }

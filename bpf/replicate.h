@@ -6,6 +6,7 @@
 
 #include "antispoof.h"
 #include "pkt.h"
+#include "policy.h"
 #include "port.h"
 
 struct replica {
@@ -16,18 +17,19 @@ struct replica {
 	__u32 copied; /* 0 or 1: a count would never converge for the verifier */
 };
 
-/* Who of a segment hears a frame from outside: who is open to it, and who has asked a DHCP server. */
-static __always_inline bool replica_wanted(const struct pkt *p, const struct gl_port_val *port, __u32 slot)
+/* Who hears it: whose security groups admit it. Without groups, from its own network everybody, and from the uplink's
+ * segment who is open to it. Answers of a DHCP server there are for who has asked. */
+static __always_inline bool replica_wanted(struct pkt *p, const struct gl_port_val *port, __u32 slot)
 {
 	if (p->repl_addr_be)
 		return port->flags & GL_PORT_F_MORE_ADDRS && port_may_use(p, port, slot, p->repl_addr_be);
-	if (!p->repl_segment)
-		return true;
 	if (p->ethertype_be == ETH_P_ARP_BE)
 		return true;
-	if (is_dhcp_answer(p) && p->dport_be == bpf_htons(68))
+	if (p->repl_segment && is_dhcp_answer(p) && p->dport_be == bpf_htons(68))
 		return mac_equal(p->chaddr, port->mac);
-	return port->open_to == GL_OPEN_ANYWHERE;
+	if (port->policy)
+		return policy_broadcast(p, port->policy, GL_INGRESS);
+	return !p->repl_segment || port->open_to == GL_OPEN_ANYWHERE;
 }
 
 static long replicate_one(__u32 i, struct replica *r)

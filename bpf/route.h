@@ -17,6 +17,7 @@ static __always_inline enum step target_port(struct pkt *p, struct opening *o, _
 		return drop(p, GL_DROP_MAP_MISSING);
 	o->to_guest = 1;
 	o->target_network = port->network;
+	o->target_policy = port->policy;
 	o->target_open_to = port->open_to;
 	o->val.out_slot = slot;
 	o->val.out_ifindex = port->ifindex;
