@@ -293,7 +293,7 @@ static int add_cell(struct building *b, const struct rule *rule, uint8_t prefixl
 			if (b->cell_count > GL_MAX_RULES)
 				return full(b, GL_MAP_RULE, GL_MAX_RULES);
 		}
-		if (b->cell_count > b->cell_capacity / 2) {
+		if (b->cell_count >= b->cell_capacity / 2) {
 			cells = realloc(b->cells, capacity * sizeof(*cells));
 			if (!cells)
 				return -ENOMEM;
