@@ -107,7 +107,7 @@ struct gl_port_val {
 /* ---- networks --------------------------------------------------------------------------------------------- */
 
 #define GL_NET_F_BROADCAST 1 /* broadcast and multicast are replicated inside the network */
-#define GL_NET_F_EIM 2 /* a translated port belongs to a guest's address and port, whatever the destination (RFC 4787) */
+#define GL_NET_F_EIM 2 /* a guest's port becomes one and the same, whatever the destination (RFC 4787) */
 
 struct gl_gateway4 {
 	__be32 addr_be; /* the gateway's address */

@@ -198,6 +198,73 @@ static void test_object(void **state)
 	}
 }
 
+static const struct out_column nested[] = {
+	{ "a", NULL, OUT_NUMBER, NULL },	  { "b", NULL, OUT_NUMBER, "one" },
+	{ "c", NULL, OUT_NUMBER, "two.first" },	  { "d", NULL, OUT_NUMBER, "two.first" },
+	{ "c", NULL, OUT_NUMBER, "two.second" },  { "e", NULL, OUT_NUMBER, "two" },
+	{ "f", NULL, OUT_NUMBER, "twofold.end" }, { "g", NULL, OUT_NUMBER, NULL },
+	{ "h", "H", OUT_NUMBER, "three.last" },	  { 0 },
+};
+
+static void test_nested(void **state)
+{
+	static const char want[] = "[{\"a\":0,\"one\":{\"b\":1},\"two\":{\"first\":{\"c\":2,\"d\":3},"
+				   "\"second\":{\"c\":4},\"e\":5},\"twofold\":{\"end\":{\"f\":6}},\"g\":7,"
+				   "\"three\":{\"last\":{\"h\":8}}}]\n";
+	(void)state;
+	for (int pretty = 0; pretty < 2; pretty++) {
+		char *text = NULL;
+		size_t size;
+		FILE *file = open_memstream(&text, &size);
+		json_t *got, *doc = json_loads(want, 0, NULL);
+		struct out o;
+
+		out_init(&o, file, true, pretty, false);
+		out_array(&o);
+		out_table(&o, NULL, NULL, nested);
+		for (uint64_t i = 0; nested[i].key; i++)
+			out_number(&o, nested[i].key, i);
+		assert_int_equal(out_row(&o), 0);
+		out_table_end(&o, 0);
+		assert_int_equal(out_close(&o, 0), 0);
+		out_free(&o);
+		fclose(file);
+		if (!pretty)
+			assert_string_equal(text, want);
+		got = json_loads(text, 0, NULL);
+		assert_true(json_equal(got, doc));
+		json_decref(got);
+		json_decref(doc);
+		free(text);
+	}
+}
+
+static void test_table_if_any(void **state)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	struct out o;
+
+	(void)state;
+	out_init(&o, file, false, false, false);
+	out_array(&o);
+	out_table_if_any(&o, NULL, "None", nested);
+	out_table_end(&o, 0);
+	out_table_if_any(&o, NULL, "One", nested);
+	for (uint64_t i = 0; nested[i].key; i++)
+		out_number(&o, nested[i].key, i);
+	assert_int_equal(out_row(&o), 0);
+	out_table_end(&o, 0);
+	out_table_if_any(&o, NULL, "None", nested);
+	out_table_end(&o, 0);
+	assert_int_equal(out_close(&o, 0), 0);
+	out_free(&o);
+	fclose(file);
+	assert_string_equal(text, "One\nH\n8\n");
+	free(text);
+}
+
 static void test_full_disk(void **state)
 {
 	FILE *file = fopen("/dev/full", "w");
@@ -401,7 +468,8 @@ int main(void)
 		cmocka_unit_test(test_pretty),	      cmocka_unit_test(test_object),
 		cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_registry_fits), cmocka_unit_test(test_human),
-		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_nearest),	      cmocka_unit_test(test_nested),
+		cmocka_unit_test(test_table_if_any),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
