@@ -5,6 +5,7 @@
 #define GL_EGRESS_H
 
 #include "count.h"
+#include "frag.h"
 #include "icmp.h"
 #include "parse.h"
 #include "pkt.h"
@@ -58,8 +59,9 @@ static __always_inline enum step egress_size(gl_ctx *ctx, struct pkt *p, __u32 m
 }
 
 /* The MAC addresses towards the outside, from the kernel's FIB and neighbour table, kept in the flow for a moment.
- * *resolve: the kernel has to find the neighbour, and keeps the packet meanwhile. */
-static __always_inline enum step egress_next_hop(gl_ctx *ctx, struct pkt *p, struct gl_flow4_val *flow, bool *resolve)
+ * *resolve: the kernel has to find the neighbour, and keeps the packet meanwhile. A frame of its own on the stack,
+ * which the opening of flows has not to share. */
+static __noinline int egress_next_hop(gl_ctx *ctx, struct pkt *p, struct gl_flow4_val *flow, bool *resolve)
 {
 	struct bpf_fib_lookup fib = {};
 	long err;
@@ -138,6 +140,11 @@ static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, cons
 		if (step)
 			return step;
 	}
+	if (p->frag == FRAG_HEAD) {
+		step = frag_head_passes(p, way->in);
+		if (step)
+			return step;
+	}
 	if (rewrite_forward(ctx, p, flow, translate))
 		return drop(p, GL_DROP_REWRITE_FAILED);
 	if (!(flow->flags & GL_FLOW_F_BRIDGED) && !resolve && rewrite_ethernet(ctx, flow->dmac, flow->smac))
@@ -184,6 +191,12 @@ static __always_inline enum step egress_replicate(gl_ctx *ctx, struct pkt *p, co
 	struct gl_port_val *uplink = NULL;
 	bool copied;
 
+	if (p->frag == FRAG_HEAD) {
+		enum step step = frag_head_passes(p, in);
+
+		if (step)
+			return p->repl_host ? STEP_PASS : step;
+	}
 	copied = replicate(ctx, p);
 	if (p->repl_uplink)
 		uplink = port_by_slot(in->uplink_slot, p->side);

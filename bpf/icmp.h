@@ -12,7 +12,7 @@
 #define GATEWAY_TTL 64
 #define QUOTE_WORDS 20 /* IPv4 header with all its options and 20 bytes more */
 
-static __always_inline int reply_arp(gl_ctx *ctx, const struct pkt *p)
+static __noinline int reply_arp(gl_ctx *ctx, const struct pkt *p)
 {
 	struct {
 		__be16 op_be;
@@ -32,7 +32,7 @@ static __always_inline int reply_arp(gl_ctx *ctx, const struct pkt *p)
 	return rewrite_ethernet(ctx, p->arp_sender_mac, p->reply_mac);
 }
 
-static __always_inline int reply_echo(gl_ctx *ctx, const struct pkt *p, const struct gl_port_val *in)
+static __noinline int reply_echo(gl_ctx *ctx, const struct pkt *p, const struct gl_port_val *in)
 {
 	const __be32 addrs[2] = { p->orig_dst_be, p->orig_src_be };
 	const __u8 ttl = GATEWAY_TTL, type = ICMP_ECHOREPLY;

@@ -84,6 +84,34 @@ struct icmp_hdr { /* RFC 792 */
 	__be16 seq_be; /* fragmentation needed: next hop's MTU (RFC 1191) */
 };
 
+/* Types of queries whose answers carry the same identifier: echo, timestamp, information (RFC 792), address mask
+ * (RFC 950). */
+static __always_inline bool icmp_is_request(__u8 type)
+{
+	return type == ICMP_ECHO || type == 13 || type == 15 || type == 17;
+}
+
+/* `port`: GL_ICMP_PORT() */
+static __always_inline bool icmp_is_query(__u16 port)
+{
+	return !(port & 0xff) && icmp_is_request(port >> 8);
+}
+
+static __always_inline __u8 icmp_reply_to(__u8 query)
+{
+	return query == ICMP_ECHO ? ICMP_ECHOREPLY : query + 1;
+}
+
+static __always_inline bool icmp_is_reply(__u8 type)
+{
+	return type == ICMP_ECHOREPLY || type == 14 || type == 16 || type == 18;
+}
+
+static __always_inline __u8 icmp_request_of(__u8 reply)
+{
+	return reply == ICMP_ECHOREPLY ? ICMP_ECHO : reply - 1;
+}
+
 static __always_inline enum step parse_ethernet(gl_ctx *ctx, struct pkt *p)
 {
 	struct eth_hdr *eth;
@@ -151,35 +179,19 @@ static __always_inline enum step parse_ipv4_options(gl_ctx *ctx, struct pkt *p, 
 	return STEP_NEXT;
 }
 
-/* Types of queries whose answers carry the same identifier: echo, timestamp, information (RFC 792), address mask
- * (RFC 950). `port`: GL_ICMP_PORT(). */
-static __always_inline bool icmp_is_query(__u16 port)
-{
-	return port == GL_ICMP_QUERY || port == GL_ICMP_PORT(13, 0) || port == GL_ICMP_PORT(15, 0) ||
-	       port == GL_ICMP_PORT(17, 0);
-}
-
-static __always_inline __u8 icmp_reply_to(__u8 query)
-{
-	return query == ICMP_ECHO ? ICMP_ECHOREPLY : query + 1;
-}
-
 static __always_inline enum step parse_icmp(gl_ctx *ctx, struct pkt *p)
 {
 	struct icmp_hdr *icmp = ctx_data(ctx) + p->l4_off;
-	__u8 query;
 
 	if ((void *)(icmp + 1) > ctx_data_end(ctx))
 		return drop(p, GL_DROP_L4_TRUNCATED);
 	p->icmp_type = icmp->type;
 	p->l4_csum = icmp->check;
-	/* Of a query the code is 0, and if not, means nothing. */
-	query = icmp->type == ICMP_ECHOREPLY ? ICMP_ECHO : icmp->type - 1;
-	if (icmp_is_query(GL_ICMP_PORT(icmp->type, 0))) {
+	if (icmp_is_request(icmp->type)) {
 		p->sport_be = icmp->id_be;
 		p->dport_be = bpf_htons(GL_ICMP_PORT(icmp->type, 0));
-	} else if (icmp_is_query(GL_ICMP_PORT(query, 0)) && icmp->type == icmp_reply_to(query)) {
-		p->sport_be = bpf_htons(GL_ICMP_PORT(query, 0));
+	} else if (icmp_is_reply(icmp->type)) {
+		p->sport_be = bpf_htons(GL_ICMP_PORT(icmp_request_of(icmp->type), 0));
 		p->dport_be = icmp->id_be;
 	} else {
 		p->dport_be = bpf_htons(GL_ICMP_PORT(icmp->type, icmp->code));
@@ -278,6 +290,8 @@ static __always_inline enum step parse_ipv4(gl_ctx *ctx, struct pkt *p, bool str
 		return drop(p, GL_DROP_IP_PROTOCOL);
 	p->l4_off = p->l3_off + ihl;
 	p->l4_len = p->l3_len - ihl;
+	p->frag_first = frag & 0x1fff;
+	p->frag_more = frag & 0x2000 ? 1 : 0;
 	if (frag & 0x1fff) {
 		p->frag = FRAG_TAIL;
 		/* RFC 1858: offset 1 would overwrite the flags of a TCP header. */

@@ -135,11 +135,11 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 	if (p->frag != FRAG_TAIL && is_dhcp_request(p))
 		STAGE(parse_dhcp(ctx, p));
 	STAGE(stage_antispoof_ipv4(p, in));
-	STAGE(stage_broadcast(p, in));
 	p->scope = in->network;
 	if (p->frag)
 		STAGE(stage_fragment(p));
 	remember_tuple(p);
+	STAGE(stage_broadcast(p, in));
 	if (is_icmp_error(p))
 		STAGE(stage_related(ctx, p));
 	p->tenant = in->tenant;
@@ -169,6 +169,26 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 	return step;
 }
 
+/* Of a datagram to many: charged to the first one's tenant. Its tails follow to those who got the head; without one
+ * they are the host's alone. */
+static __always_inline enum step segment_fragment(struct pkt *p, const struct gl_port_val *in)
+{
+	const __u8 all[GL_MAC_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	struct gl_port_val *first = NULL;
+	__u32 slot;
+	enum step step;
+
+	if (l2_lookup(p, p->repl_segment, all, &slot))
+		first = port_by_slot(slot, p->side);
+	if (!first)
+		return STEP_PASS;
+	p->tenant = first->tenant;
+	p->scope = GL_SCOPE_UPLINK | in->uplink;
+	step = stage_fragment(p);
+	remember_tuple(p);
+	return step == STEP_NEXT ? STEP_REPLICATE : step == STEP_DROP ? STEP_PASS : step;
+}
+
 /* A frame of a bridge network's segment, by its MAC. STEP_PASS: not of the segment. */
 static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct way *way)
 {
@@ -186,7 +206,7 @@ static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct
 			return STEP_PASS;
 		p->repl_segment = segment;
 		p->repl_host = 1;
-		return STEP_REPLICATE;
+		return p->frag ? segment_fragment(p, in) : STEP_REPLICATE;
 	}
 	if (!l2_lookup(p, segment, p->dmac, &slot))
 		return STEP_PASS;
@@ -249,8 +269,12 @@ static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct 
 	if (!addr)
 		return STEP_PASS;
 	p->scope = GL_SCOPE_UPLINK | in->uplink;
-	if (p->frag && stage_fragment(p))
-		return host_or(p, in, STEP_DROP);
+	if (p->frag) {
+		step = stage_fragment(p);
+		/* Of a datagram that we know nothing of. */
+		if (step)
+			return step == STEP_DROP && p->reason != GL_DROP_FRAGMENT_OVERLAP ? host_or(p, in, step) : step;
+	}
 	remember_tuple(p);
 	if (is_icmp_error(p) && stage_related(ctx, p)) {
 		p->dst_be = p->orig_dst_be;

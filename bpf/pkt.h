@@ -78,6 +78,11 @@ struct pkt {
 	__u8 inner_len; /* bytes quoted of it, as far as they matter */
 	__u16 l4_len; /* bytes behind the IP header */
 	__u8 l4_hlen; /* of the transport header */
+	__u8 frag_more; /* other fragments follow */
+	__u16 frag_first; /* where the fragment begins, in units of 8 bytes of the IP payload */
+	__u8 quote_type; /* an ICMP error about ICMP: the quoted packet's type */
+	__u8 pad0;
+	__be32 quote_seq_be; /* an ICMP error about TCP: the quoted sequence number */
 
 	__be16 arp_op_be;
 	__be32 arp_sender_be;

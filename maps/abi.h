@@ -328,6 +328,8 @@ struct gl_tenant_val {
 	__u32 pad[6];
 };
 
+#define GL_NO_PORT_SLOTS 8
+
 /* gl_tenant_stat: array, index = tenant. What the programs keep of a tenant besides its flows; the loader zeroes it
  * when an index is given out. */
 struct gl_tenant_stat {
@@ -344,7 +346,9 @@ struct gl_tenant_stat {
 	__u64 freed; /* flows taken away so far: while it stands still, an exhausted destination stays exhausted */
 	__u32 icmp_second; /* ICMP errors sent during this second of the boot clock */
 	__u32 icmp_sent;
-	__u32 pad1[4];
+	/* Destinations without a free port, by a hash of their own: a hash of the public address, the destination, the
+	 * tenant's generation and `freed`, so that nobody has to take a place away when one of these changes. */
+	__u64 no_port[GL_NO_PORT_SLOTS];
 };
 
 /* ---- names ------------------------------------------------------------------------------------------------ */
@@ -525,7 +529,8 @@ struct gl_sweep_val {
 	__u64 runs;
 	__u64 expired; /* entries taken away so far */
 	__u32 tenant;
-	__u32 pad;
+	__u32 fragments; /* of index 0: second of the last walk over gl_frag4, which serves all tenants; 0: it is empty
+			  */
 };
 
 #ifndef __bpf__
@@ -543,7 +548,7 @@ static_assert(sizeof(struct gl_flow4_key) == 16, "");
 static_assert(sizeof(struct gl_frag4_key) == 16, "");
 static_assert(sizeof(struct gl_flow4_val) == 128, "two cache lines");
 static_assert(sizeof(struct gl_tenant_val) == 64, "a cache line");
-static_assert(sizeof(struct gl_tenant_stat) == 80, "");
+static_assert(sizeof(struct gl_tenant_stat) == 64 + 8 * GL_NO_PORT_SLOTS, "");
 static_assert(sizeof(struct gl_policy_val) == 16, "");
 static_assert(sizeof(struct gl_remote4_key) == 12, "");
 static_assert(sizeof(struct gl_rule_key) == 16, "");

@@ -63,7 +63,7 @@ struct gl_sweep_timer {
 	__u64 runs;
 	__u64 expired;
 	__u32 tenant;
-	__u32 pad;
+	__u32 fragments;
 };
 GL_MAP(gl_sweep, BPF_MAP_TYPE_ARRAY, __u32, struct gl_sweep_timer, GL_MAX_TENANTS, 0);
 

@@ -54,6 +54,7 @@ static const struct row untagged[] = {
 	  .in = { ETH("stranger", "hop"), TCP("172.16.0.77", 5, "172.16.0.78", 6, SYN) } },
 	{ .name = "a tail before its head",
 	  .on = "lan",
+	  .slow = true,
 	  .drop = GL_DROP_FRAGMENT_NO_HEAD,
 	  .in = { ETH("b1", "hop"), UDP("172.16.0.77", 5, "b1", 6), .frag = 10, .len = 9 } },
 	{ .name = "broken IP",
