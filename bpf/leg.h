@@ -77,15 +77,15 @@ static __always_inline bool opener_is_at(const struct pkt *p, const struct openi
  * stays where it still may be, else both directions are cut. */
 static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, void *table, struct gl_flow4_val *old)
 {
-	struct gl_flow4_key old_peer = {};
 	struct gl_port_val *in;
 	struct gl_flow4_val *peer = NULL;
 	bool written = false;
 	enum step step, may;
+	int err;
 
 	if (old) {
-		flow_peer_key(old, o->key.proto, &old_peer);
-		peer = flow_lookup(table, &old_peer);
+		flow_peer_key(old, o->key.proto, &o->old_peer);
+		peer = flow_lookup(table, &o->old_peer);
 		if (o->from_uplink && peer)
 			o->hairpin = peer->flags & GL_FLOW_F_HAIRPIN ? 1 : 0;
 	}
@@ -118,6 +118,8 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 		step = nat_destination(p, o, in->uplink);
 	if (!step && o->from_uplink)
 		step = outside_source(p, o, in);
+	if (!step && !old && p->proto == IPPROTO_ICMP && icmp_is_reply(p->icmp_type))
+		step = drop(p, GL_DROP_NO_FLOW); /* a reply that nobody asked for, or an ICMP fragment of no flow */
 	if (step && step != STEP_ECHO_REPLY)
 		goto cut;
 	may = stage_policy(p, o, in);
@@ -138,22 +140,31 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 		if (peer)
 			opening_inherit(&o->peer_val, peer);
 		opening_inherit(&o->val, old);
-		if (!flow_key_equal(&old_peer, &o->peer_key))
-			flow_take_away(o->tenant, table, &old_peer, &old_peer);
+		if (!flow_key_equal(&o->old_peer, &o->peer_key))
+			flow_take_away(o->tenant, table, &o->old_peer, &o->old_peer);
 		written = false;
 	}
 	if (!written && flow_write(table, &o->peer_key, &o->peer_val)) {
 		step = flow_refuse(p, o->tenant);
 		goto cut;
 	}
-	if (flow_write(table, &o->key, &o->val)) {
-		flow_delete(table, &o->peer_key);
-		return flow_refuse(p, o->tenant);
+	err = old ? flow_write(table, &o->key, &o->val) : flow_insert(table, &o->key, &o->val);
+	if (!err)
+		return STEP_NEXT;
+	if (err == -EEXIST) {
+		/* Another CPU has opened it meanwhile: what it wrote holds, and a port taken for nothing is free. */
+		peer = flow_lookup(table, &o->key);
+		if (peer)
+			flow_peer_key(peer, o->key.proto, &o->old_peer);
+		if (peer && !flow_key_equal(&o->old_peer, &o->peer_key))
+			flow_delete(table, &o->peer_key);
+		return STEP_NEXT;
 	}
-	return STEP_NEXT;
+	flow_delete(table, &o->peer_key);
+	return flow_refuse(p, o->tenant);
 cut:
 	if (old)
-		flow_take_away(o->tenant, table, &o->key, &old_peer);
+		flow_take_away(o->tenant, table, &o->key, &o->old_peer);
 	return step;
 }
 

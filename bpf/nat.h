@@ -8,7 +8,10 @@
 #include <linux/errno.h>
 
 #include "flow.h"
+#include "hook.h"
+#include "mapping.h"
 #include "opening.h"
+#include "parse.h"
 #include "route.h"
 
 /* From the uplink: whom does the public address mean? STEP_PASS: the host. */
@@ -46,41 +49,6 @@ static __always_inline enum step nat_destination(struct pkt *p, struct opening *
 	return drop(p, GL_DROP_NO_FLOW);
 }
 
-struct port_search {
-	__u32 tenant;
-	__u16 min;
-	__u16 count;
-	__u16 offset;
-	__u8 query; /* ICMP: the identifier is what is translated */
-	__u8 found;
-	__u8 full;
-};
-
-/* One candidate. The loop's context is small, as the opening flow is found again per CPU. */
-static long nat_try_port(__u32 i, struct port_search *search)
-{
-	const __u32 zero = 0;
-	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
-	void *table = flow_table(search->tenant);
-	__be16 port_be;
-
-	if (!o || !table)
-		return 1;
-	port_be = bpf_htons(search->min + (search->offset + i) % search->count);
-	o->val.new_sport_be = port_be;
-	o->peer_key.dport_be = port_be;
-	switch (flow_insert(table, &o->peer_key, &o->peer_val)) {
-	case 0:
-		search->found = 1;
-		return 1;
-	case -EEXIST:
-		return 0;
-	default:
-		search->full = 1;
-		return 1;
-	}
-}
-
 static __always_inline bool pool_holds(const struct gl_pool4 *pool, __be32 addr_be, __be16 port_be)
 {
 	const __u16 port = bpf_ntohs(port_be);
@@ -88,12 +56,319 @@ static __always_inline bool pool_holds(const struct gl_pool4 *pool, __be32 addr_
 	return pool->addr_be == addr_be && port >= pool->port_min && port <= pool->port_max;
 }
 
+static __always_inline bool network_translates_to(const struct gl_network_val *network, __be32 addr_be, __be16 port_be)
+{
+	for (__u32 i = 0; i < GL_NET_POOL; i++)
+		if (i < network->pool_count && pool_holds(&network->pool[i], addr_be, port_be))
+			return true;
+	return false;
+}
+
+/* The first port of a range with this parity, which may lie behind its end. */
+static __always_inline __u32 pool_first(const struct gl_pool4 *pool, __u32 parity)
+{
+	return pool->port_min + ((pool->port_min ^ parity) & 1);
+}
+
+static __always_inline __u32 pool_ports(const struct gl_pool4 *pool, __be32 addr_be, __u32 parity)
+{
+	const __u32 first = pool_first(pool, parity);
+
+	return pool->addr_be == addr_be && first <= pool->port_max ? (pool->port_max - first) / 2 + 1 : 0;
+}
+
+/* One candidate: it is ours when the answers' key is, and the mapping's. */
+static __always_inline long nat_try_port(struct port_search *search, struct opening *o, void *table, __be16 port_be)
+{
+	int err;
+
+	o->val.new_sport_be = port_be;
+	o->peer_key.dport_be = port_be;
+	mapped_key(&o->map_key, search->addr_be, port_be, o->peer_key.scope, o->key.proto);
+	if (search->mapping) {
+		o->map_val.new_sport_be = port_be;
+		err = flow_lookup(table, &o->map_key) ? -EEXIST : flow_insert(table, &o->map_key, &o->map_val);
+		if (err) {
+			search->full = err != -EEXIST;
+			return search->full;
+		}
+	} else if (search->mapped && flow_lookup(table, &o->map_key)) {
+		return 0;
+	}
+	err = flow_lookup(table, &o->peer_key) ? -EEXIST : flow_insert(table, &o->peer_key, &o->peer_val);
+	if (!err) {
+		search->found = 1;
+		return 1;
+	}
+	if (search->mapping)
+		flow_delete(table, &o->map_key);
+	search->taken = 1;
+	search->full = err != -EEXIST;
+	return search->full;
+}
+
+/* The next candidate, or the next range of the address. */
+static long nat_next_port(__u32 i, void *unused)
+{
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
+	struct port_search *search = &o->search;
+	struct gl_network_val *network;
+	struct gl_pool4 *pool;
+	void *table;
+	__u32 port;
+
+	(void)i;
+	(void)unused;
+	if (!o)
+		return 1;
+	table = flow_table(o->tenant);
+	port = search->at;
+	if (!table)
+		return 1;
+	if (port <= search->end) {
+		search->at = port + 2;
+		return nat_try_port(search, o, table, bpf_htons(port));
+	}
+	network = network_by_index(search->network, search->side);
+	if (!network)
+		return 1;
+	search->entry++;
+	if (search->entry >= network->pool_count)
+		search->entry = 0;
+	pool = &network->pool[search->entry & (GL_NET_POOL - 1)];
+	if (pool->addr_be == search->addr_be) {
+		search->at = pool_first(pool, search->parity);
+		search->end = pool->port_max;
+	}
+	return 0;
+}
+
+/* All ports of the address with one parity, from a random one on (RFC 6056 3.3.2). */
+static __always_inline void nat_search(struct port_search *search, const struct gl_network_val *network)
+{
+	__u32 total = 0, start;
+
+	for (__u32 i = 0; i < GL_NET_POOL; i++)
+		if (i < network->pool_count)
+			total += pool_ports(&network->pool[i], search->addr_be, search->parity);
+	if (!total)
+		return;
+	start = (__u32)search->random % total;
+	for (__u32 i = 0; i < GL_NET_POOL; i++) {
+		__u32 ports =
+			i < network->pool_count ? pool_ports(&network->pool[i], search->addr_be, search->parity) : 0;
+
+		if (start < ports) {
+			search->entry = i;
+			search->at = pool_first(&network->pool[i], search->parity) + 2 * start;
+			search->end = network->pool[i].port_max;
+			break;
+		}
+		start -= ports;
+	}
+	/* Once round, with the steps from range to range. */
+	bpf_loop(total + 2 * GL_NET_POOL, nat_next_port, NULL, 0);
+}
+
+static __always_inline __u64 nat_mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 29;
+}
+
+/* What stands for a destination without a free port, never 0; see gl_tenant_stat.no_port. */
+static __always_inline __u64 nat_no_port(const struct pkt *p, const struct opening *o, __be32 dst_be, __be16 dport_be,
+					 __u64 freed)
+{
+	__u64 hash = nat_mix(0x676c, (__u64)o->val.new_src_be << 32 | dst_be);
+
+	hash = nat_mix(hash, (__u64)p->gen << 32 | (__u32)dport_be << 16 | o->peer_key.scope);
+	hash = nat_mix(hash, (__u64)o->key.proto << 56 ^ freed);
+	return hash | 1;
+}
+
+static __always_inline __u32 nat_no_port_slot(const struct opening *o, __be32 dst_be, __be16 dport_be)
+{
+	return nat_mix(o->val.new_src_be, (__u64)dst_be << 16 | dport_be) >> 32 & (GL_NO_PORT_SLOTS - 1);
+}
+
+static __always_inline __u64 *nat_remembered(struct gl_tenant_stat *stat, __u32 slot)
+{
+	return &stat->no_port[slot & (GL_NO_PORT_SLOTS - 1)];
+}
+
+static __always_inline int nat_refuse(struct pkt *p, const struct opening *o, struct gl_tenant_stat *stat)
+{
+	__sync_fetch_and_add(&stat->nat_exhausted, 1);
+	stat->nat_exhausted_ns = bpf_ktime_get_boot_ns();
+	stat->nat_src_be = o->val.new_src_be;
+	stat->nat_dst_be = o->key.dst_be;
+	stat->nat_dport_be = o->key.dport_be;
+	stat->nat_proto = o->key.proto;
+	return drop(p, GL_DROP_NAT_EXHAUSTED);
+}
+
+/* Finds a port of val.new_src_be for the opening flow, and writes the answers' entry, and for a mapping its second one.
+ * What was searched in vain is not searched again as long as no flow of the tenant has gone. */
+__noinline int GL_PROGRAM(nat_port)(struct pkt *p, __u32 index, __u32 mapping)
+{
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
+	struct port_search *search;
+	struct gl_network_val *network;
+	struct gl_tenant_val *tenant;
+	struct gl_tenant_stat *stat;
+	__u64 freed;
+
+	if (!p)
+		return STEP_DROP;
+	network = network_by_index(index, p->side);
+	if (!o || !network)
+		return drop(p, GL_DROP_MAP_MISSING);
+	stat = tenant_stat(o->tenant);
+	tenant = tenant_by_index(o->tenant, p->side);
+	if (!stat || !tenant)
+		return drop(p, GL_DROP_MAP_MISSING);
+	search = &o->search;
+	__builtin_memset(search, 0, sizeof(*search));
+	search->network = index;
+	search->mapping = mapping & 1;
+	search->side = p->side;
+	search->addr_be = o->val.new_src_be;
+	search->mapped = tenant->flags & GL_TENANT_F_EIM ? 1 : 0;
+	freed = *(volatile __u64 *)&stat->freed;
+	search->any = nat_no_port(p, o, 0, 0, freed);
+	search->any_slot = nat_no_port_slot(o, 0, 0);
+	search->this = nat_no_port(p, o, o->key.dst_be, o->key.dport_be, freed);
+	search->this_slot = nat_no_port_slot(o, o->key.dst_be, o->key.dport_be);
+	if (*nat_remembered(stat, search->this_slot) == search->this ||
+	    (search->mapping && *nat_remembered(stat, search->any_slot) == search->any))
+		return nat_refuse(p, o, stat);
+
+	/* The kernel's generator alone could be foretold from what it gave before. */
+	search->random = nat_mix(bpf_get_prandom_u32(), bpf_ktime_get_ns()) >> 16;
+	/* RFC 4787 REQ-4: an odd port becomes an odd one, as long as there is one. */
+	search->parity = bpf_ntohs(o->key.sport_be) & 1;
+	for (int i = 0; i < 2 && !search->found && !search->full; i++) {
+		nat_search(search, network);
+		search->parity ^= 1;
+	}
+	if (search->full)
+		return flow_refuse(p, o->tenant);
+	if (search->found)
+		return STEP_NEXT;
+	if (search->mapping && !search->taken)
+		*nat_remembered(stat, search->any_slot) = search->any;
+	else
+		*nat_remembered(stat, search->this_slot) = search->this;
+	return nat_refuse(p, o, stat);
+}
+
+/* The answers' key of a port that the flow has already. Only an entry of the flow itself may stand there. */
+static __always_inline int nat_claim(struct pkt *p, const struct opening *o, void *table)
+{
+	struct gl_flow4_val *peer;
+	int err = flow_insert(table, &o->peer_key, &o->peer_val);
+
+	if (err == -EEXIST) {
+		peer = flow_lookup(table, &o->peer_key);
+		if (peer && (peer->new_dst_be != o->key.src_be || peer->new_dport_be != o->key.sport_be ||
+			     peer->peer_scope != o->key.scope)) {
+			struct gl_tenant_stat *stat = tenant_stat(o->tenant);
+
+			return stat ? nat_refuse(p, o, stat) : drop(p, GL_DROP_MAP_MISSING);
+		}
+		err = flow_write(table, &o->peer_key, &o->peer_val);
+	}
+	return err ? flow_refuse(p, o->tenant) : STEP_NEXT;
+}
+
+#define NAT_NO_MAPPING 0x100 /* no enum step */
+
+/* The public end that the guest's address and port have, where it is still good; then the answers' entry is written.
+ * NAT_NO_MAPPING: there is none, and map_val is made ready for one at val.new_src_be. */
+__noinline int GL_PROGRAM(nat_mapping)(struct pkt *p, __u32 index)
+{
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
+	struct gl_flow4_key key, partner;
+	struct gl_network_val *network;
+	struct gl_flow4_val *map, *mapped;
+	void *table;
+
+	if (!p)
+		return STEP_DROP;
+	network = network_by_index(index, p->side);
+	if (!o || !network)
+		return drop(p, GL_DROP_MAP_MISSING);
+	table = flow_table(o->tenant);
+	if (!table)
+		return drop(p, GL_DROP_MAP_MISSING);
+	mapping_key(&key, o->key.src_be, o->key.sport_be, o->key.scope, o->key.proto);
+	map = flow_lookup(table, &key);
+	if (map) {
+		mapping_partner(&key, map, &partner);
+		mapped = flow_lookup(table, &partner);
+		if (mapped && map->in_slot == o->in_slot && partner.scope == o->peer_key.scope &&
+		    network_translates_to(network, map->new_src_be, map->new_sport_be)) {
+			map->gen = mapped->gen = p->gen;
+			map->last_seen = p->now;
+			o->val.new_src_be = map->new_src_be;
+			o->val.new_sport_be = map->new_sport_be;
+			o->peer_key.dst_be = map->new_src_be;
+			o->peer_key.dport_be = map->new_sport_be;
+			return nat_claim(p, o, table);
+		}
+		/* Its port, its address or its guest is no longer what it was. */
+		flow_take_away(o->tenant, table, &key, &partner);
+	}
+	__builtin_memset(&o->map_val, 0, sizeof(o->map_val));
+	o->map_val.gen = p->gen;
+	o->map_val.flags = GL_FLOW_F_REWRITE | GL_FLOW_F_MAPPED;
+	o->map_val.created = p->now;
+	o->map_val.last_seen = p->now;
+	o->map_val.in_slot = o->in_slot;
+	o->map_val.new_src_be = o->val.new_src_be;
+	o->map_val.new_dst_be = o->key.src_be;
+	o->map_val.new_dport_be = o->key.sport_be;
+	o->map_val.peer_scope = o->key.scope;
+	return NAT_NO_MAPPING;
+}
+
+/* A port was found for a new mapping, and the entry that keeps it from others is written: now the one that finds it. */
+__noinline int GL_PROGRAM(nat_map)(struct pkt *p)
+{
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
+	struct gl_flow4_key key, partner;
+	void *table;
+	int err;
+
+	if (!p)
+		return STEP_DROP;
+	table = o ? flow_table(o->tenant) : NULL;
+	if (!o || !table)
+		return drop(p, GL_DROP_MAP_MISSING);
+	mapping_key(&key, o->key.src_be, o->key.sport_be, o->key.scope, o->key.proto);
+	mapped_key(&partner, o->val.new_src_be, o->val.new_sport_be, o->peer_key.scope, o->key.proto);
+	o->map_val.peer_scope = o->peer_key.scope;
+	err = flow_insert(table, &key, &o->map_val);
+	if (!err)
+		return STEP_NEXT;
+	flow_delete(table, &o->peer_key);
+	flow_delete(table, &partner);
+	/* Another CPU was first: that one's mapping is the guest's. */
+	return err == -EEXIST ? NAT_NO_MAPPING : flow_refuse(p, o->tenant);
+}
+
 /* The source of a flow that leaves by the uplink. Sets val.new_*; *written tells that the answers' entry stands. */
 static __always_inline enum step nat_source(struct pkt *p, struct opening *o, const struct gl_port_val *in,
 					    const struct gl_flow4_val *old, bool *written)
 {
 	struct gl_network_val *network;
-	struct port_search search = { .tenant = o->tenant };
+	int step;
+	bool mapping;
 	__u32 pick;
 
 	if (in->mode != GL_MODE_NAT)
@@ -105,40 +380,45 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 		return STEP_NEXT;
 	}
 	/* SCTP's CRC covers its ports and is no sum that could be mended. */
-	if (o->key.proto != IPPROTO_TCP && o->key.proto != IPPROTO_UDP && !o->echo)
+	mapping = o->key.proto == IPPROTO_TCP || o->key.proto == IPPROTO_UDP;
+	if (!mapping && !(o->key.proto == IPPROTO_ICMP && icmp_is_query(bpf_ntohs(o->key.dport_be))))
 		return drop(p, GL_DROP_NAT_PROTOCOL);
 	network = network_by_index(in->network, p->side);
 	if (!network || !network->pool_count)
 		return drop(p, GL_DROP_MAP_MISSING);
+	mapping = mapping && network->flags & GL_NET_F_EIM;
 
-	/* A mapping that was valid and still is stays as it is. */
-	if (old && (old->flags & GL_FLOW_F_REWRITE)) {
-		for (__u32 i = 0; i < GL_NET_POOL; i++) {
-			if (i < network->pool_count &&
-			    pool_holds(&network->pool[i], old->new_src_be, old->new_sport_be)) {
-				o->val.new_src_be = old->new_src_be;
-				o->val.new_sport_be = old->new_sport_be;
-				return STEP_NEXT;
-			}
-		}
+	/* What was valid and still is stays as it is. */
+	if (old && (old->flags & GL_FLOW_F_REWRITE) && !(mapping && old->flags & GL_FLOW_F_MAPPED) &&
+	    network_translates_to(network, old->new_src_be, old->new_sport_be)) {
+		o->val.new_src_be = old->new_src_be;
+		o->val.new_sport_be = old->new_sport_be;
+		return STEP_NEXT;
 	}
-	/* RFC 4787 REQ-2: one guest, one public address. */
+	/* RFC 4787 REQ-2: one guest, one public address, and all ranges of it. When these are used up its flows are
+	 * refused, as another address would break what was told the other end of the first. */
 	pick = (bpf_ntohl(o->key.src_be) * 0x9e3779b1u >> 16) % network->pool_count;
 	if (pick >= GL_NET_POOL)
 		return drop(p, GL_DROP_MAP_MISSING);
 	o->val.new_src_be = network->pool[pick].addr_be;
 	o->peer_key.dst_be = o->val.new_src_be;
-	search.min = network->pool[pick].port_min;
-	search.count = network->pool[pick].port_max - search.min + 1;
-	if (!search.count)
-		search.count = 0xffff;
-	/* RFC 6056: a random place to begin */
-	search.offset = bpf_get_prandom_u32() % search.count;
-	bpf_loop(search.count, nat_try_port, &search, 0);
-	if (search.full)
-		return flow_refuse(p, o->tenant);
-	if (!search.found)
-		return drop(p, GL_DROP_NAT_EXHAUSTED);
+	if (mapping) {
+		o->val.flags |= GL_FLOW_F_MAPPED;
+		o->peer_val.flags |= GL_FLOW_F_MAPPED;
+		step = GL_PROGRAM(nat_mapping)(p, in->network);
+		if (step == NAT_NO_MAPPING) {
+			step = GL_PROGRAM(nat_port)(p, in->network, 1);
+			if (!step)
+				step = GL_PROGRAM(nat_map)(p);
+			if (step == NAT_NO_MAPPING)
+				step = GL_PROGRAM(nat_mapping)(p, in->network);
+		}
+	} else {
+		step = GL_PROGRAM(nat_port)(p, in->network, 0);
+	}
+	/* The verifier takes what a global function returns for anything. */
+	if (step)
+		return STEP_DROP;
 	*written = true;
 	return STEP_NEXT;
 }

@@ -6,11 +6,35 @@
 
 #include "pkt.h"
 
+/* A free port of a public address is looked for; here, as the verifier takes a map's content for unknown. See nat.h. */
+struct port_search {
+	__u64 any; /* what stands for "no port free", towards any destination and towards this one */
+	__u64 this;
+	__u64 random;
+	__u32 network;
+	__u32 side;
+	__u32 at; /* the port to try next */
+	__u32 end; /* last port of the range at hand */
+	__be32 addr_be;
+	__u8 entry; /* of the pool, which that range is */
+	__u8 parity;
+	__u8 mapping; /* the port must be no other mapping's */
+	__u8 mapped; /* nor may it be of a mapping, where a tenant has both kinds of flows */
+	__u8 found;
+	__u8 full;
+	__u8 any_slot; /* where that is remembered */
+	__u8 this_slot;
+	__u8 taken; /* some port that no mapping has was a single flow's */
+};
+
 struct opening {
 	struct gl_flow4_key key; /* opener's direction, as its packets arrive */
 	struct gl_flow4_key peer_key; /* answers */
+	struct gl_flow4_key old_peer; /* what the answers' key was so far */
 	struct gl_flow4_val val;
 	struct gl_flow4_val peer_val;
+	struct gl_flow4_key map_key; /* an endpoint-independent mapping's second entry */
+	struct gl_flow4_val map_val;
 	__u8 dmac[GL_MAC_LEN]; /* as the opener sends */
 	__u8 smac[GL_MAC_LEN];
 	__u8 from_uplink;
@@ -29,6 +53,7 @@ struct opening {
 	__u8 target_open_to; /* enum gl_open */
 	__u8 to_guest;
 	__u8 pad1[2];
+	struct port_search search;
 };
 
 /* Working memory of a CPU; programs do not interrupt each other there. */

@@ -54,14 +54,15 @@ static __always_inline enum step stage_related(gl_ctx *ctx, struct pkt *p)
 		return STEP_NEXT;
 	case IPPROTO_ICMP:
 		/* type and code, checksum, identifier */
-		if ((ports[0] & bpf_htons(0xff00)) == bpf_htons(ICMP_ECHO << 8)) {
-			p->sport_be = bpf_htons(GL_ICMP_QUERY);
+		p->quote_type = bpf_ntohs(ports[0]) >> 8;
+		if (icmp_is_request(p->quote_type)) {
+			p->sport_be = bpf_htons(GL_ICMP_PORT(p->quote_type, 0));
 			p->dport_be = ports[2];
 			return STEP_NEXT;
 		}
-		if ((ports[0] & bpf_htons(0xff00)) == bpf_htons(ICMP_ECHOREPLY << 8)) {
+		if (icmp_is_reply(p->quote_type)) {
 			p->sport_be = ports[2];
-			p->dport_be = bpf_htons(GL_ICMP_QUERY);
+			p->dport_be = bpf_htons(GL_ICMP_PORT(icmp_request_of(p->quote_type), 0));
 			return STEP_NEXT;
 		}
 		return drop(p, GL_DROP_ICMP_ERROR);

@@ -43,8 +43,8 @@ static __always_inline int rewrite_transport(gl_ctx *ctx, const struct pkt *p, c
 	}
 	if (p->proto == IPPROTO_UDPLITE)
 		return ctx_csum_l4(ctx, p->l4_off + UDP_CHECK, addr_diff, 0, true, false);
-	if (p->proto == IPPROTO_ICMP && (p->icmp_type == ICMP_ECHO || p->icmp_type == ICMP_ECHOREPLY)) {
-		const __be16 *id = p->icmp_type == ICMP_ECHO ? &new_ports[0] : &new_ports[1];
+	if (p->proto == IPPROTO_ICMP && (icmp_is_request(p->icmp_type) || icmp_is_reply(p->icmp_type))) {
+		const __be16 *id = icmp_is_request(p->icmp_type) ? &new_ports[0] : &new_ports[1];
 
 		if (ctx_store(ctx, p->l4_off + ICMP_ID, id, sizeof(*id)))
 			return -1;
@@ -80,7 +80,7 @@ static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const
 		check_off = p->key_proto == IPPROTO_UDP ? UDP_CHECK : TCP_CHECK;
 		diff = csum_add(port_diff, addr_diff);
 	} else if (p->key_proto == IPPROTO_ICMP) {
-		const __be16 id = to->new_dport_be == bpf_htons(GL_ICMP_QUERY) ? to->new_sport_be : to->new_dport_be;
+		const __be16 id = icmp_is_reply(p->quote_type) ? to->new_sport_be : to->new_dport_be;
 		__be16 old_id;
 
 		if (ctx_load(ctx, p->inner_l4 + ICMP_ID, &old_id, sizeof(old_id)) ||

@@ -7,10 +7,10 @@
 #include "hook.h"
 
 #include "flow.h"
+#include "frag.h"
+#include "mapping.h"
 
 #define CLOCK_MONOTONIC 1
-
-struct bpf_map;
 
 struct sweep {
 	__u32 now;
@@ -36,10 +36,16 @@ static long sweep_flow(struct bpf_map *map, struct gl_flow4_key *key, struct gl_
 	(void)map;
 	if (!table)
 		return 1;
-	if (key->kind != GL_FLOW_PACKETS)
-		return 0;
 	own_key = *key;
 	idle = idle_since(s->now, val->last_seen);
+	if (own_key.kind != GL_FLOW_PACKETS) {
+		if (mapping_is_over(table, &own_key, val, &s->tenant, idle)) {
+			mapping_partner(&own_key, val, &peer_key);
+			flow_take_away(tenant, table, &own_key, &peer_key);
+			s->expired++;
+		}
+		return 0;
+	}
 	flow_peer_key(val, own_key.proto, &peer_key);
 	peer = flow_lookup(table, &peer_key);
 	if (val->flags & GL_FLOW_F_REPLY) {
@@ -54,6 +60,8 @@ static long sweep_flow(struct bpf_map *map, struct gl_flow4_key *key, struct gl_
 	if (idle > flow_timeout(&s->tenant, own_key.proto, val->state)) {
 		flow_take_away(tenant, table, &own_key, &peer_key);
 		s->expired++;
+	} else if (val->flags & GL_FLOW_F_MAPPED) {
+		mapping_touch(table, &own_key, s->now);
 	}
 	return 0;
 }
@@ -74,6 +82,7 @@ static int sweep_tenant(void *map, __u32 *tenant, struct gl_sweep_timer *sweep)
 		s.tenant = *val;
 	if (table && val)
 		bpf_for_each_map_elem(table, sweep_flow, &s, 0);
+	frag_sweep(s.now);
 	sweep->runs++;
 	sweep->expired += s.expired;
 	bpf_timer_start(&sweep->timer, GL_SWEEP_SECONDS * 1000000000ull, 0);

@@ -298,7 +298,7 @@ static const struct row others[] = {
 	  .in = { ETH(GW, "n1"), IPV4("n1", "198.18.0.1", 132), .sport = 1, .dport = 2, .len = 20 } },
 	{ .name = "an echo reply that nobody asked for",
 	  .on = "n1",
-	  .drop = GL_DROP_NAT_PROTOCOL,
+	  .drop = GL_DROP_NO_FLOW,
 	  .in = { ETH(GW, "n1"), ECHOED("n1", "198.18.0.1", 3), .len = 20 } },
 	{ .name = "segments of ICMP",
 	  .on = "n1",

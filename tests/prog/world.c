@@ -496,6 +496,11 @@ void flows_clear(void)
 		if (world.tables[i] >= 0)
 			clear_hash(world.tables[i]);
 	clear_hash(world.obj.map[GL_MAP_FRAG4]);
+	for (uint32_t i = 0; i < sizeof(world.tables) / sizeof(*world.tables); i++) {
+		const struct gl_tenant_stat none = { 0 };
+
+		bpf_map_update_elem(world.obj.map[GL_MAP_TENANT_STAT], &i, &none, BPF_ANY);
+	}
 	counts_clear();
 }
 
