@@ -125,6 +125,20 @@ static void guests(unsigned tenants, unsigned guests_each, const char *more, con
 	end(&t, expected);
 }
 
+static void bound_of_rules(void **state)
+{
+	(void)state;
+	for (unsigned more = 0; more < 2; more++) {
+		struct text t;
+
+		begin(&t);
+		fprintf(t.f, "  - name: a\n    security_groups:\n      - name: g\n        egress:\n");
+		for (unsigned i = 0; i < GL_GROUP_RULES + more; i++)
+			fprintf(t.f, "          - {}\n");
+		end(&t, more ? "security group \"g\" has more than 65535 rules for egress" : NULL);
+	}
+}
+
 static void bound_of_members(void **state)
 {
 	(void)state;
@@ -151,9 +165,13 @@ static void bound_of_interfaces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(allowed),	     cmocka_unit_test(bound_of_tenants),
-		cmocka_unit_test(bound_of_networks), cmocka_unit_test(bound_of_uplinks),
-		cmocka_unit_test(bound_of_members),  cmocka_unit_test(bound_of_interfaces),
+		cmocka_unit_test(allowed),
+		cmocka_unit_test(bound_of_tenants),
+		cmocka_unit_test(bound_of_networks),
+		cmocka_unit_test(bound_of_uplinks),
+		cmocka_unit_test(bound_of_members),
+		cmocka_unit_test(bound_of_rules),
+		cmocka_unit_test(bound_of_interfaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
