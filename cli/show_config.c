@@ -213,6 +213,9 @@ static const struct out_column network_columns[] = {
 	{ "gateways", "GATEWAYS", OUT_WORDS, NULL },
 	{ "gateway_mac", "GATEWAY MAC", OUT_TEXT, NULL },
 	{ "nat_addresses", "NAT", OUT_WORDS, NULL },
+	{ "nat_ports", "NAT PORTS", OUT_WORDS, NULL },
+	{ "nat_mapping", NULL, OUT_TEXT, NULL },
+	{ "mss", "MSS", OUT_TEXT, NULL },
 	{ "open_to", "OPEN TO", OUT_TEXT, NULL },
 	{ "broadcast", "BROADCAST", OUT_YES, NULL },
 	{ "interfaces", "INTERFACES", OUT_NUMBER, NULL },
@@ -246,6 +249,28 @@ static void put_nat_addresses(struct out *o, const struct gl_network *network)
 	put_list(o, "nat_addresses", list);
 }
 
+static void put_nat_ports(struct out *o, const struct gl_network *network)
+{
+	char *list = NULL;
+
+	for (size_t i = 0; i < network->nat_port_count; i++) {
+		const struct gl_port_span *span = &network->nat_ports[i];
+		char text[PREFIX_LEN];
+
+		snprintf(text, sizeof(text), span->first == span->last ? "%u" : "%u-%u", span->first, span->last);
+		append(&list, text);
+	}
+	put_list(o, "nat_ports", list);
+}
+
+static void put_mss(struct out *o, const struct gl_network *network)
+{
+	if (network->mss == GL_MSS_KEEP || network->mss == GL_MSS_PATH)
+		out_text(o, "mss", network->mss == GL_MSS_KEEP ? "keep" : "path");
+	else
+		out_format(o, "mss", "%u", network->mss);
+}
+
 static void put_gateway_mac(struct out *o, const struct gl_tenant *tenant, const struct gl_network *network)
 {
 	char buf[HUMAN_LEN];
@@ -276,6 +301,12 @@ static int network_row(struct cli *cli, const struct gl_tenant *tenant, const st
 	put_gateways(o, network);
 	put_gateway_mac(o, tenant, network);
 	put_nat_addresses(o, network);
+	put_nat_ports(o, network);
+	out_text(o, "nat_mapping",
+		 network->mode != GL_MODE_NAT	 ? NULL
+		 : network->endpoint_independent ? "endpoint-independent"
+						 : "endpoint-dependent");
+	put_mss(o, network);
 	out_text(o, "open_to", gl_open_name(network->open_to));
 	out_number(o, "broadcast", network->broadcast);
 	out_number(o, "interfaces", count_interfaces(cli, tenant, network->name.s));

@@ -32,8 +32,11 @@ void table_column(struct table *table, const char *title, bool right)
 
 static void print_padding(const struct table *table, size_t n)
 {
-	while (n--)
-		putc(' ', table->file);
+	static const char spaces[] = "                                ";
+
+	for (; n >= sizeof(spaces); n -= sizeof(spaces) - 1)
+		fputs_unlocked(spaces, table->file);
+	fputs_unlocked(spaces + sizeof(spaces) - 1 - n, table->file);
 }
 
 static void print_cells(const struct table *table, const char *const *cells, bool bold)
@@ -48,14 +51,14 @@ static void print_cells(const struct table *table, const char *const *cells, boo
 
 		if (*cells[i]) {
 			print_padding(table, owed + (table->right[i] ? pad : 0));
-			fputs(cells[i], table->file);
+			fputs_unlocked(cells[i], table->file);
 			owed = table->right[i] ? 0 : pad;
 		} else {
 			owed += pad;
 		}
 		owed += 2;
 	}
-	fputs(bold ? "\033[0m\n" : "\n", table->file);
+	fputs_unlocked(bold ? "\033[0m\n" : "\n", table->file);
 }
 
 /* Titles and the kept rows; from here on the widths stay. */
