@@ -327,17 +327,20 @@ int gl_flow_table_remove(const char *dir, const struct gl_object *obj, const str
 
 int gl_sweep_start(const struct gl_object *obj, uint32_t tenant, struct gl_diag *diag)
 {
-	const struct timespec nap = { .tv_nsec = 1000 * 1000 };
 	unsigned char packet[64] = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet, .data_size_in = sizeof(packet), .repeat = 1);
 
 	memcpy(packet + 14, &tenant, sizeof(tenant));
 	/* The kernel takes a timer's memory without waiting for locks (Linux 6.18), so that it may fail just so. */
-	for (int tries = 0; tries < 100; tries++) {
-		if (bpf_prog_test_run_opts(obj->prog[GL_PROG_SWEEP_TC], &opts))
+	for (int ms = 1; ms <= 1024; ms *= 2) {
+		const struct timespec nap = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+		if (!bpf_prog_test_run_opts(obj->prog[GL_PROG_SWEEP_TC], &opts)) {
+			if (!opts.retval)
+				return 0;
+		} else if (errno != ENOMEM && errno != EINTR && errno != EAGAIN) {
 			return gl_fail(diag, -errno, "cannot start the sweep timer of tenant %u", tenant);
-		if (!opts.retval)
-			return 0;
+		}
 		nanosleep(&nap, NULL);
 	}
 	return gl_refuse(diag, -EIO, "the sweep timer of tenant %u did not start (%d)", tenant, (int)opts.retval);

@@ -200,21 +200,25 @@ static struct nlmsghdr *generic(char *buf, uint16_t family, uint16_t flags, uint
 	return nlh;
 }
 
-/* Which devices take frames from XDP: the kernel says so since Linux 6.3. Before, only taps are known to. */
-static void ask_xdp_out(struct collect *c)
+/* Which devices take frames from XDP: the kernel says so since Linux 6.3. Before, only taps are known to.
+ * -EINTR: they changed meanwhile. */
+static int ask_xdp_out(struct collect *c)
 {
 	char buf[256] __attribute__((aligned(8)));
 	uint16_t family = 0;
 	struct nlmsghdr *nlh = generic(buf, GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY);
+	int err;
 
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, NETDEV_FAMILY);
 	if (!talk(NETLINK_GENERIC, nlh, on_family, &family) && family) {
 		nlh = generic(buf, family, NLM_F_DUMP, NETDEV_DEV_GET);
-		if (!talk(NETLINK_GENERIC, nlh, on_netdev, c))
-			return;
+		err = talk(NETLINK_GENERIC, nlh, on_netdev, c);
+		if (!err || err == -EINTR)
+			return err;
 	}
 	for (size_t i = 0; i < c->facts.link_count; i++)
 		c->facts.links[i].xdp_out = !strcmp(c->facts.links[i].kind, "tun");
+	return 0;
 }
 
 static void ask_rxvlan(struct gl_facts *facts)
@@ -242,34 +246,33 @@ static int dump(uint16_t type, unsigned char family, mnl_cb_t cb, void *arg)
 	char buf[256] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
 	struct ifinfomsg *ifm;
-	int err;
 
-	/* EINTR: the list changed while it was read. */
-	for (int tries = 0; tries < 8; tries++) {
-		nlh = mnl_nlmsg_put_header(buf);
-		nlh->nlmsg_type = type;
-		nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-		ifm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifm));
-		ifm->ifi_family = family;
-		err = talk(NETLINK_ROUTE, nlh, cb, arg);
-		if (err != -EINTR)
-			break;
-	}
-	return err;
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	ifm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifm));
+	ifm->ifi_family = family;
+	return talk(NETLINK_ROUTE, nlh, cb, arg);
 }
 
 int gl_facts_collect(struct gl_facts *ret, struct gl_diag *diag)
 {
-	struct collect c = { 0 };
-	int err = dump(RTM_GETLINK, AF_UNSPEC, on_link, &c);
+	struct collect c;
+	int err = -EINTR;
 
-	if (!err)
-		err = dump(RTM_GETADDR, AF_INET, on_addr, &c);
-	if (err) {
-		gl_facts_clear(&c.facts);
-		return gl_fail(diag, err, "cannot ask the kernel for its network interfaces");
+	/* EINTR: what is asked for changed while it was read. What came so far is no part of the next answer. */
+	for (int tries = 0; tries < 8 && err == -EINTR; tries++) {
+		c = (struct collect){ 0 };
+		err = dump(RTM_GETLINK, AF_UNSPEC, on_link, &c);
+		if (!err)
+			err = dump(RTM_GETADDR, AF_INET, on_addr, &c);
+		if (!err)
+			err = ask_xdp_out(&c);
+		if (err)
+			gl_facts_clear(&c.facts);
 	}
-	ask_xdp_out(&c);
+	if (err)
+		return gl_fail(diag, err, "cannot ask the kernel for its network interfaces");
 	ask_rxvlan(&c.facts);
 	*ret = c.facts;
 	return 0;

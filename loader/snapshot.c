@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "loader/fail.h"
 #include "loader/snapshot.h"
@@ -274,6 +275,21 @@ static int put_batch(int fd, const struct gl_map_info *row, const char *keys, co
 	return 0;
 }
 
+/* The kernel takes an entry's memory without waiting for any: for a moment there may be none at hand. */
+static int put_patiently(int fd, const struct gl_map_info *row, const char *keys, const char *vals, uint32_t count)
+{
+	int err = -ENOMEM;
+
+	for (int ms = 1; ms <= 512 && (err == -ENOMEM || err == -EAGAIN || err == -EINTR); ms *= 2) {
+		const struct timespec nap = { .tv_nsec = ms * 1000000L };
+
+		if (ms > 1)
+			nanosleep(&nap, NULL);
+		err = put_batch(fd, row, keys, vals, count);
+	}
+	return err;
+}
+
 static int remove_batch(int fd, const struct gl_map_info *row, const char *keys, uint32_t count)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
@@ -313,7 +329,7 @@ int gl_map_write(const struct gl_write *w, struct gl_diag *diag)
 			}
 			if (n == BATCH || (!c && n)) {
 				err = pass == 0 && !zeroes ? remove_batch(fd, row, keys, n)
-							   : put_batch(fd, row, keys, vals, n);
+							   : put_patiently(fd, row, keys, vals, n);
 				n = 0;
 			}
 		}

@@ -5,6 +5,7 @@
 #   guest  real QEMU guests     fuzz   every parser for a few seconds      bench   a smoke run
 # A suite ends with a line `N passed, N failed, N skipped` (or cmocka's own) and a status other than 0 when it failed.
 # A line that begins with "skip" is the reason of a skip. Logs are kept below BUILD/logs.
+# Two lanes take suites from one list, as these share nothing: GL_LANES=1 runs one after the other.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 [ $# -ge 1 ] || { sed -n '3,7s/^# //p' "$0" >&2; exit 2; }
@@ -48,11 +49,10 @@ counts() {
 	' "$1"
 }
 
-# suite LEVEL NAME COMMAND...
+# suite LEVEL NAME COMMAND...: runs it and tells how it went.
 suite() {
 	local level=$1 name=$2 log=$build/logs/$1/$2.log start status line p f s verdict color
 	shift 2
-	is_wanted "$level" "$name" || return 0
 	mkdir -p "$build/logs/$level"
 	start=${EPOCHREALTIME/./}
 	timeout -k 20 "${bound[$level]}" "$@" >"$log" 2>&1 </dev/null
@@ -70,7 +70,6 @@ suite() {
 		verdict="FAILED: ran nothing"
 	fi
 	[ "$verdict" = ok ] || [ "$f" != 0 ] || f=1
-	echo "$p $f $s" >>"$results"
 	color=$green
 	[ "$verdict" = ok ] || color=$red
 	printf '%-34s %5d passed %4d failed %4d skipped %7.1f s  %s%s%s\n' "$level/$name" "$p" "$f" "$s" \
@@ -84,6 +83,7 @@ suite() {
 		tail -n "${TAIL:-40}" "$log" | sed 's/^/  | /'
 		printf '%s----%s\n' "$bold" "$off"
 	fi
+	echo "$p $f $s" >>"$results"
 }
 
 namespaces() { ip netns list 2>/dev/null | awk '$1 ~ /^glt-/ { print $1 }' | sort; }
@@ -98,31 +98,77 @@ executables() {
 
 before=$(namespaces)
 
-# The other kernels take one core for minutes and share nothing with the rest: they run beside it.
-is_kernel() { case $1 in test_kernel_*) return 0 ;; *) return 1 ;; esac; }
-(
-	for name in $(executables tests/guest/test_*.sh); do
-		! is_kernel "$name" || suite guest "$name" "tests/guest/$name" "$build"
-	done
-) &
-beside=$!
-trap 'kill "$beside" 2>/dev/null; pkill -P "$beside"' EXIT
+# ---- what is to be run ----------------------------------------------------------------------------------------------
 
-for name in $(executables "$build"/unit/test_*); do suite unit "$name" "$build/unit/$name"; done
-for name in $(executables tests/unit/test_*.sh tests/unit/test_*.py); do suite unit "$name" "tests/unit/$name" "$build"; done
-[ ! -x "$build/prog_test" ] || suite prog prog_test "$build/prog_test"
-for name in $(executables tests/netns/test_*); do suite netns "$name" "tests/netns/$name" "$build"; done
-for name in $(executables tests/guest/test_*.sh); do
-	is_kernel "$name" && is_wanted guest "$name"
-	is_kernel "$name" || suite guest "$name" "tests/guest/$name" "$build"
+# enlist LIST LEVEL NAME COMMAND...: a line of LIST, where it is wanted.
+enlist() {
+	local list=$1 IFS=$'\t'
+	shift
+	is_wanted "$1" "$2" || return 0
+	printf '%s\n' "$*" >>"$list"
+	suites=$((suites + 1))
+}
+kernels=$build/logs/list.kernels rest=$build/logs/list.rest
+: >"$kernels" && : >"$rest" || exit 2
+for name in $(executables tests/guest/test_kernel_*.sh); do enlist "$kernels" guest "$name" "tests/guest/$name" "$build"; done
+for name in $(executables "$build"/unit/test_*); do enlist "$rest" unit "$name" "$build/unit/$name"; done
+for name in $(executables tests/unit/test_*.sh tests/unit/test_*.py); do
+	enlist "$rest" unit "$name" "tests/unit/$name" "$build"
 done
-[ ! -x tests/fuzz/run.sh ] || suite fuzz run.sh tests/fuzz/run.sh "$build" 5
-[ ! -x tests/bench/run ] || suite bench run tests/bench/run "$build" --smoke
+for name in $(executables "$build"/prog_test "$build"/model_test); do enlist "$rest" prog "$name" "$build/$name"; done
+for name in $(executables tests/netns/test_*); do enlist "$rest" netns "$name" "tests/netns/$name" "$build"; done
+for name in $(executables tests/guest/test_*.sh); do
+	case $name in test_kernel_*) ;; *) enlist "$rest" guest "$name" "tests/guest/$name" "$build" ;; esac
+done
+[ ! -x tests/fuzz/run.sh ] || enlist "$rest" fuzz run.sh tests/fuzz/run.sh "$build" 5
+[ ! -x tests/bench/run ] || enlist "$rest" bench run tests/bench/run "$build" --smoke
 
-wait "$beside"
-trap - EXIT
+# ---- lanes ----------------------------------------------------------------------------------------------------------
+
+# The first line of a list, which is then no longer in it.
+take() {
+	(
+		flock 8
+		head -n 1 "$1"
+		sed -i 1d "$1"
+	) 8>"$results.lock"
+}
+
+# lane LIST...: runs what is left of the lists, one suite after the other.
+lane() {
+	local list line out
+	local -a words
+	for list; do
+		while line=$(take "$list") && [ -n "$line" ]; do
+			IFS=$'\t' read -ra words <<<"$line"
+			# In one piece: the other lane prints as well.
+			out=$(suite "${words[@]}")
+			printf '%s\n' "$out"
+		done
+	done
+}
+
+stop() {
+	local pid
+	for pid; do
+		stop $(pgrep -P "$pid")
+		kill "$pid" 2>/dev/null
+	done
+}
+trap 'stop $(jobs -p)' EXIT
+trap 'exit 130' INT TERM HUP
+# Emulated kernels take longest: the second lane begins with them, and has one core until they are through.
+lane "$rest" "$kernels" &
+[ "${GL_LANES:-2}" = 1 ] || lane "$kernels" "$rest" &
+wait
+trap - EXIT INT TERM HUP
+
+if [ "$(wc -l <"$results")" != "$suites" ]; then
+	echo "run.sh: of $suites suites $(wc -l <"$results") came to an end" >&2
+	failed=$((failed + 1))
+fi
 while read -r p f s; do
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s)) suites=$((suites + 1))
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done <"$results"
 
 for w in ${wanted[@]+"${wanted[@]}"}; do

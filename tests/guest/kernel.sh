@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 # One of Debian's kernels runs everything: kernel.sh BUILD VERSION TC [SUITE...] boots it in QEMU with the host's
 # tools, lets every program pass its verifier, asserts that they attach by TC ("clsact" or "tcx"), runs the program
-# tests and the main scenarios there, or the named ones alone. Neighbours: userland.sh (what is in the guest), test_kernel_*.sh (one a version).
+# tests and the main scenarios there, or the named ones alone. An emulator that dies by itself (no panic on its guest's
+# console) is started once more, and what ran then is repeated. Neighbours: userland.sh (what is in the guest),
+# test_kernel_*.sh (one a version).
 set -uo pipefail
 BUILD=$(cd "$1" && pwd)
 version=$2 tc=$3
@@ -16,7 +18,7 @@ passed=0 failed=0 skipped=0
 declare -A names=(
 	[test_ways.py]="same_network gateway time_to_live between_networks isolated nat_out unasked port_forward floating
 		routed broadcast flows_shown"
-	[test_spoof.py]="source arp_sender tags tunnels"
+	[test_spoof.py]="arp_sender tags"
 	[test_isolation.py]="alone"
 	[test_host.py]="untouched reserved out_of_reach"
 )
@@ -24,13 +26,28 @@ declare -A names=(
 ok() { passed=$((passed + 1)); echo "ok    $1"; }
 fail() { failed=$((failed + 1)); echo "FAIL  $1"; [ -z "${2:-}" ] || tail -n 60 "$2" | sed 's/^/  | /'; }
 
-# check TEXT SECONDS COMMAND: one command in the guest that must succeed.
-check() {
+boot() {
+	GUEST_CPUS=2 guest_boot k "$ns" "$version" 2048
+	guest_ready k 120 && guest_run k 'mkdir -p /tmp/instance/bpf && mount -t bpf bpf /tmp/instance/bpf'
+}
+
+# gone WHAT: has the guest gone away meanwhile? Then it is booted again the first time, but never after a panic.
+again=0
+gone() {
 	local status
-	guest_run k "$3" "$2" >"$GUEST_DIR/out" 2>&1
+	! kill -0 "${GUEST_PID[k]}" 2>/dev/null || return 1
+	wait "${GUEST_PID[k]}"
 	status=$?
-	if [ "$status" = 0 ]; then ok "$1"; else fail "$1 (status $status)" "$GUEST_DIR/out"; fi
-	return "$status"
+	unset 'GUEST_PID[k]'
+	if [ "$again" = 0 ] && ! grep -aqE 'panic|Oops|BUG:|general protection|Call Trace' "$GUEST_DIR/k.console"; then
+		again=1
+		echo "note  $1: QEMU ended by itself (status $status) after $SECONDS s, its guest said nothing; once more"
+		{ tail -n 20 "$GUEST_DIR/k.console"; cat "$GUEST_DIR/k.qemu"; dmesg | tail -n 5; } | sed 's/^/  | /'
+		if boot; then return 0; fi
+	fi
+	fail "$1: the guest is gone, QEMU's status is $status" "$GUEST_DIR/k.console"
+	sed 's/^/  | /' "$GUEST_DIR/k.qemu"
+	finish
 }
 
 # inner NAME SECONDS COMMAND: a suite of its own; its counts are added to ours.
@@ -39,10 +56,9 @@ inner() {
 	# Into a file there, so that a suite that takes too long still tells how far it came.
 	guest_run k "timeout -k 5 $2 bash -c '$3' >/tmp/inner 2>&1" $(($2 + 30))
 	status=$?
-	if ! kill -0 "${GUEST_PID[k]}" 2>/dev/null; then
-		fail "$1: the guest is gone after $((SECONDS - begun)) s (status $status)" "$GUEST_DIR/k.console"
-		sed 's/^/  | /' "$GUEST_DIR/k.qemu"
-		finish
+	if gone "$1"; then
+		inner "$@"
+		return
 	fi
 	guest_run k 'cat /tmp/inner' >"$GUEST_DIR/out" 2>&1
 	line=$(awk '/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { l = $1 " " $3 " " $5 }
@@ -76,76 +92,22 @@ rm "$GUEST_DIR/userland.cpio"
 ip netns add "$ns" || exit 1
 GUEST_INITRD=$GUEST_DIR/initrd.cpio
 GUEST_APPEND="gl.modules=tun,veth,bridge,8021q,cls_bpf,sch_ingress,nf_tables,nft_chain_nat,nft_masq,nft_ct,vxlan"
-GUEST_CPUS=2 guest_boot k "$ns" "$version" 2048
-if ! guest_ready k 120; then
+if ! boot && ! gone "boot"; then
 	fail "Linux $version boots"
 	finish
 fi
 ok "Linux $(guest_run k 'uname -r') boots"
-check "its tools are complete" 30 'for t in python3 ip tc nsenter bpftool; do $t --help >/dev/null 2>&1 || $t -V; done' || finish
-
-# A host with a tap and an uplink in it, both attached.
-check "every program loads and attaches ($tc)" 120 "set -e
-cat >/tmp/d.yaml <<'END'
-version: 1
-uplinks: [{ name: wan, interface: wan, xdp: native }]
-tenants:
-  - name: acme
-    networks:
-      - { name: front, mode: nat, uplink: wan, subnets: [10.0.0.0/24] }
-    guests:
-      - { name: web, interfaces: [{ tap: t0, mac: \"52:54:00:00:00:01\", network: front, addresses: [10.0.0.11] }] }
-END
-ip netns add glt-h
-ip -n glt-h link set lo up
-ip -n glt-h link add wan type veth peer name net
-ip -n glt-h addr add 203.0.113.1/24 dev wan
-nsenter --net=/run/netns/glt-h ethtool -K wan rxvlan off >/dev/null
-ip -n glt-h link set wan up
-ip -n glt-h link set net up
-ip -n glt-h tuntap add t0 mode tap vnet_hdr
-ip -n glt-h link set t0 up
-mkdir -p /tmp/bpf
-mount -t bpf bpf /tmp/bpf
-cat >/tmp/gl <<'END'
-#!/bin/sh
-exec nsenter --net=/run/netns/glt-h /src/build/guestlane --bpffs /tmp/bpf/gl --state /run/gl \"\$@\"
-END
-chmod +x /tmp/gl
-/tmp/gl apply /tmp/d.yaml
-/tmp/gl -j status >/tmp/status.json
-/tmp/gl status
-python3 - <<'END'
-import json
-def rows(x):
-    if isinstance(x, dict):
-        if 'tc' in x and 'xdp' in x:
-            yield x
-        x = list(x.values())
-    if isinstance(x, list):
-        for v in x:
-            yield from rows(v)
-seen = list(rows(json.load(open('/tmp/status.json'))))
-assert len(seen) == 2, seen
-for row in seen:
-    assert row['tc'] == '$tc', row
-    assert row['xdp'] in ('native', 'generic'), row
-END" && {
-	check "an unchanged definition is nothing to do" 60 '/tmp/gl plan /tmp/d.yaml; /tmp/gl plan /tmp/d.yaml | grep -qi "no change"'
-	check "delete takes all of it away" 60 '/tmp/gl delete --all &&
-		! bpftool net show 2>/dev/null | grep -q "name " && [ ! -e /tmp/bpf/gl/maps ] &&
-		! nsenter --net=/run/netns/glt-h ip link show | grep -q xdp &&
-		! nsenter --net=/run/netns/glt-h tc filter show dev t0 ingress | grep -q bpf'
-}
-guest_run k 'ip netns del glt-h; umount /tmp/bpf' >/dev/null 2>&1
 
 # Before 6.2 no program sees the whole virtio header, so that a hostile one may reach the tap of a neighbour; the random
 # frames of `alone` carry such headers.
 [ "$version" != 6.1 ] || names[test_isolation.py]=before_and_after
 
-[ ${#suites[@]} -gt 0 ] || inner prog_test 400 "cd /src && build/prog_test"
+alike="GL_INSTANCE=/tmp/instance GL_FRAMES=2000 GL_LARGEST=1000000"
+[ ${#suites[@]} -gt 0 ] || inner prog_test 400 "cd /src && build/prog_test --this-kernel"
+inner "attach" 180 "cd /src && $alike tests/guest/attach.sh build $tc on"
 [ ${#suites[@]} -gt 0 ] || suites=(test_ways.py test_spoof.py test_isolation.py test_host.py)
 for suite in "${suites[@]}"; do
-	inner "netns/$suite" 300 "cd /src && GL_FRAMES=2000 tests/netns/$suite build $(echo ${names["$suite"]})"
+	inner "netns/$suite" 300 "cd /src && $alike tests/netns/$suite build $(echo ${names["$suite"]})"
 done
+inner "detach" 180 "cd /src && $alike tests/guest/attach.sh build $tc off"
 finish

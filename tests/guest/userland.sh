@@ -61,6 +61,8 @@ for file in "$build/guestlane" "$build/prog_test" "$build"/tools/*; do
 done
 mkdir -p "$tree/src/tests" "$tree/src/maps"
 cp -r "$repo/tests/netns" "$tree/src/tests/"
+mkdir "$tree/src/tests/guest"
+cp "$repo/tests/guest/attach.sh" "$tree/src/tests/guest/"
 cp "$repo"/maps/* "$tree/src/maps/"
 rm -rf "$tree/src/tests/netns/__pycache__"
 [ ! -d "$repo/examples" ] || cp -r "$repo/examples" "$tree/src/"
