@@ -3,17 +3,6 @@
  * Neighbours: compile.c (the order of steps), compile_int.h. */
 #include "loader/compile_int.h"
 
-static const uint32_t default_timeouts[GL_TIMEOUT_COUNT] = {
-	[GL_TIMEOUT_TCP_OPENING] = GL_SECONDS_TCP_OPENING,
-	[GL_TIMEOUT_TCP_ESTABLISHED] = GL_SECONDS_TCP_ESTABLISHED,
-	[GL_TIMEOUT_TCP_CLOSING] = GL_SECONDS_TCP_CLOSING,
-	[GL_TIMEOUT_TCP_CLOSED] = GL_SECONDS_TCP_CLOSED,
-	[GL_TIMEOUT_UDP] = GL_SECONDS_UDP,
-	[GL_TIMEOUT_UDP_ASSURED] = GL_SECONDS_UDP_ASSURED,
-	[GL_TIMEOUT_ICMP] = GL_SECONDS_ICMP,
-	[GL_TIMEOUT_OTHER] = GL_SECONDS_OTHER,
-};
-
 int gl_c_tenants(struct gl_c *c)
 {
 	uint32_t sharers = GL_MAX_FRAGMENTS / GL_FRAGMENTS_TENANT;
@@ -27,7 +16,7 @@ int gl_c_tenants(struct gl_c *c)
 		struct gl_tenant_val val = { .max_fragments = GL_MAX_FRAGMENTS / sharers };
 
 		for (int k = 0; k < GL_TIMEOUT_COUNT; k++)
-			val.timeout[k] = tenant->def->timeout[k] ? tenant->def->timeout[k] : default_timeouts[k];
+			val.timeout[k] = tenant->def->timeout[k] ? tenant->def->timeout[k] : gl_timeout_default(k);
 		if (tenant->def->tcp_pickup)
 			val.flags |= GL_TENANT_F_PICKUP;
 		for (size_t n = 0; n < tenant->def->network_count; n++)

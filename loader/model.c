@@ -167,3 +167,19 @@ const char *gl_timeout_name(enum gl_timeout which)
 
 	return which < GL_TIMEOUT_COUNT ? names[which] : "?";
 }
+
+uint32_t gl_timeout_default(enum gl_timeout which)
+{
+	static const uint32_t seconds[GL_TIMEOUT_COUNT] = {
+		[GL_TIMEOUT_TCP_OPENING] = GL_SECONDS_TCP_OPENING,
+		[GL_TIMEOUT_TCP_ESTABLISHED] = GL_SECONDS_TCP_ESTABLISHED,
+		[GL_TIMEOUT_TCP_CLOSING] = GL_SECONDS_TCP_CLOSING,
+		[GL_TIMEOUT_TCP_CLOSED] = GL_SECONDS_TCP_CLOSED,
+		[GL_TIMEOUT_UDP] = GL_SECONDS_UDP,
+		[GL_TIMEOUT_UDP_ASSURED] = GL_SECONDS_UDP_ASSURED,
+		[GL_TIMEOUT_ICMP] = GL_SECONDS_ICMP,
+		[GL_TIMEOUT_OTHER] = GL_SECONDS_OTHER,
+	};
+
+	return which < GL_TIMEOUT_COUNT ? seconds[which] : 0;
+}

@@ -175,5 +175,6 @@ char *gl_definition_to_json(const struct gl_definition *def);
 const char *gl_mode_name(enum gl_mode mode);
 const char *gl_open_name(enum gl_open open_to);
 const char *gl_timeout_name(enum gl_timeout which); /* "tcp_opening", as the key of `timeouts` */
+uint32_t gl_timeout_default(enum gl_timeout which); /* seconds */
 
 #endif

@@ -72,16 +72,41 @@ static char *detail_of(const struct gl_plan_object *object)
 	for (unsigned i = 0; i < GL_PLAN_ATTRS && object->attrs[i].label; i++) {
 		if (object->attrs[i].quiet || !*object->attrs[i].text)
 			continue;
-		fprintf(file, "%s%s %s", comma, object->attrs[i].label, object->attrs[i].text);
+		fprintf(file, "%s%s ", comma, object->attrs[i].label);
+		if (object->attrs[i].list)
+			gl_plan_list_tell(file, object->attrs[i].text);
+		else
+			fprintf(file, "%s", object->attrs[i].text);
 		comma = "; ";
 	}
 	return text_of(file, &buf);
 }
 
+/* Lists are told by what they differ in: nothing, where that is something that only looks as if it did. */
+static int list_difference(const struct gl_plan_object *was, const struct gl_plan_object *want, unsigned i, char **ret)
+{
+	const char *beside = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(ret, &size);
+	int err;
+
+	if (!file)
+		return -ENOMEM;
+	for (unsigned k = 0; k < GL_PLAN_ATTRS && was->attrs[k].label; k++)
+		if (!strcmp(was->attrs[k].label, want->attrs[i].label))
+			beside = was->attrs[k].beside;
+	err = gl_plan_list_differ(file, attr_text(was, want->attrs[i].label), beside, want->attrs[i].text,
+				  want->attrs[i].beside);
+	*ret = text_of(file, ret);
+	if (err)
+		free(*ret);
+	return err ? err : *ret ? 0 : -ENOMEM;
+}
+
 /* "mac 52:… -> 52:…; mtu 1500 -> 9000", "" when nothing that is told differs. */
 static char *difference_of(const struct gl_plan_object *was, const struct gl_plan_object *want)
 {
-	char *buf = NULL;
+	char *buf = NULL, *list;
 	size_t size = 0;
 	FILE *file = open_memstream(&buf, &size);
 	const char *comma = "";
@@ -93,8 +118,22 @@ static char *difference_of(const struct gl_plan_object *was, const struct gl_pla
 
 		if (!strcmp(old, new))
 			continue;
-		fprintf(file, "%s%s %s -> %s", comma, want->attrs[i].label, *old ? old : "none", *new ? new : "none");
-		comma = "; ";
+		if (!want->attrs[i].list) {
+			fprintf(file, "%s%s %s -> %s", comma, want->attrs[i].label, *old ? old : "none",
+				*new ? new : "none");
+			comma = "; ";
+			continue;
+		}
+		if (list_difference(was, want, i, &list)) {
+			fclose(file);
+			free(buf);
+			return NULL;
+		}
+		if (*list) {
+			fprintf(file, "%s%s %s", comma, want->attrs[i].label, list);
+			comma = "; ";
+		}
+		free(list);
 	}
 	return text_of(file, &buf);
 }

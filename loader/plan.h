@@ -4,6 +4,8 @@
 #ifndef GL_PLAN_H
 #define GL_PLAN_H
 
+#include <stdio.h>
+
 #include "loader/compile.h"
 #include "loader/loader.h"
 
@@ -33,7 +35,8 @@ int gl_plan_make(const struct gl_plan_in *in, struct gl_plan **ret);
 
 /* ---- plan_object.c, for plan.c and tests ------------------------------------------------------------------- */
 
-#define GL_PLAN_ATTRS 8
+#define GL_PLAN_ATTRS 12
+#define GL_PLAN_LIST_MOST 8 /* items of a list that are told one by one */
 
 /* One thing of a definition as the maps tell it. Two of the same kind and name are compared attribute by attribute. */
 struct gl_plan_object {
@@ -41,8 +44,10 @@ struct gl_plan_object {
 	char *name;
 	struct {
 		const char *label; /* NULL: no more */
-		char *text; /* "" counts as not there */
+		char *text; /* "" counts as not there; of lists, an item a line */
 		bool quiet; /* not worth telling of something new or gone */
+		bool list; /* told by what is in one and not in the other, whatever the order */
+		char *beside; /* lists: what cannot be told from what is in them, "*" for all; NULL: nothing */
 	} attrs[GL_PLAN_ATTRS];
 };
 struct gl_plan_objects {
@@ -53,5 +58,27 @@ struct gl_plan_objects {
 int gl_plan_describe(const struct gl_mapset *set, const struct gl_flow_table *tables, size_t table_count,
 		     struct gl_plan_objects *ret);
 void gl_plan_objects_clear(struct gl_plan_objects *objects);
+
+/* ---- plan_group.c, for plan.c and plan_object.c -------------------------------------------------------------- */
+
+struct gl_plan_rules {
+	struct gl_plan_rule *items; /* by group and direction */
+	size_t count;
+	struct gl_plan_member *members; /* by group and policy */
+	size_t member_count;
+};
+int gl_plan_rules_list(const struct gl_mapset *set, struct gl_plan_rules *ret); /* 0 or -ENOMEM */
+void gl_plan_rules_clear(struct gl_plan_rules *rules);
+/* "tcp 80-81 from 10.0.0.0/8", a rule a line; "" where there is none, NULL when out of memory. Caller frees. */
+char *gl_plan_rules_text(const struct gl_mapset *set, const struct gl_plan_rules *rules, uint32_t group,
+			 enum gl_direction direction);
+/* The same of what all interfaces of the group have from their other groups as well: it stands in the maps once, so
+ * that its coming and going here may mean nothing. "*": everything. */
+char *gl_plan_rules_beside(const struct gl_mapset *set, const struct gl_plan_rules *rules, uint32_t group,
+			   enum gl_direction direction);
+/* "tcp 80, udp 53 and 10 more" */
+void gl_plan_list_tell(FILE *file, const char *text);
+/* "without tcp 80, with tcp 81", but for what the other side has beside it (NULL: nothing); 0 or -ENOMEM. */
+int gl_plan_list_differ(FILE *file, const char *was, const char *was_beside, const char *want, const char *want_beside);
 
 #endif

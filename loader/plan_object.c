@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What do map entries say about interfaces, networks, tenants, uplinks, public addresses and forwards, in words?
+/* What do map entries say about interfaces, networks, tenants, security groups, uplinks, public addresses and forwards,
+ * in words?
  * Things go by their names, not by their numbers, so that a tap that was made anew is still the same interface.
- * Neighbours: plan.h, plan.c (who compares). */
+ * Neighbours: plan.h, plan.c (who compares), plan_group.c (rules). */
 #include "loader/plan.h"
 
 #include <arpa/inet.h>
@@ -23,6 +24,7 @@ struct teller {
 	size_t allowed_count;
 	struct gl_flow_table *tables;
 	size_t table_count;
+	struct gl_plan_rules rules;
 	struct gl_plan_objects objects;
 };
 
@@ -108,6 +110,22 @@ static int attr_take(struct gl_plan_object *object, const char *label, bool quie
 	return 0;
 }
 
+/* Takes over what may be a default, which is not worth telling of something new. */
+static int attr_choice(struct gl_plan_object *object, const char *label, const char *text, bool usual)
+{
+	return attr_take(object, label, usual, strdup(text));
+}
+
+static int attr_list(struct gl_plan_object *object, const char *label, char *text)
+{
+	int err = attr_take(object, label, false, text);
+
+	for (unsigned i = 0; !err && object->attrs[i].label; i++)
+		if (object->attrs[i].label == label)
+			object->attrs[i].list = true;
+	return err;
+}
+
 static int attr(struct gl_plan_object *object, const char *label, const char *text)
 {
 	return attr_take(object, label, false, strdup(text));
@@ -177,6 +195,24 @@ static int attr_allowed(const struct teller *t, struct gl_plan_object *object, u
 	return attr_take(object, "allowed", false, text_close(&text));
 }
 
+static const char *group_of(const struct teller *t, uint32_t number)
+{
+	const char *name = name_of(t, GL_NAME_GROUP, number), *slash = strchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
+static int attr_groups(const struct teller *t, struct gl_plan_object *object, const struct gl_port_val *port)
+{
+	struct text text;
+
+	if (text_open(&text))
+		return -ENOMEM;
+	for (unsigned i = 0; i < port->group_count && i < GL_PORT_GROUPS; i++)
+		fprintf(text.file, "%s%s", i ? "\n" : "", group_of(t, port->group[i]));
+	return attr_list(object, "security groups", text_close(&text));
+}
+
 static int tell_guest_port(struct teller *t, uint32_t slot, const struct gl_port_val *port)
 {
 	struct gl_plan_object *object = object_add(t, "interface", name_of(t, GL_NAME_PORT, slot));
@@ -193,6 +229,8 @@ static int tell_guest_port(struct teller *t, uint32_t slot, const struct gl_port
 		err = attr_allowed(t, object, slot);
 	if (!err)
 		err = attr(object, "floating IP", port->floating_be ? addr_text(port->floating_be, buf) : "");
+	if (!err)
+		err = attr_groups(t, object, port);
 	if (!err)
 		err = attr_number(object, "mtu", true, port->mtu);
 	if (!err)
@@ -261,6 +299,14 @@ static int tell_network(struct teller *t, uint32_t index, const struct gl_networ
 	if (!err)
 		err = attr_pool(object, network);
 	if (!err)
+		err = attr_choice(object, "mapping",
+				  network->flags & GL_NET_F_EIM ? "endpoint-independent" : "endpoint-dependent",
+				  !(network->flags & GL_NET_F_EIM));
+	if (!err && network->mss > GL_MSS_PATH)
+		err = attr_number(object, "mss", false, network->mss);
+	else if (!err)
+		err = attr_choice(object, "mss", network->mss ? "path" : "keep", !network->mss);
+	if (!err)
 		err = attr_take(object, "open to", true, strdup(gl_open_name(network->open_to)));
 	if (!err)
 		err = attr_take(object, "broadcast", true, strdup(network->flags & GL_NET_F_BROADCAST ? "on" : "off"));
@@ -274,6 +320,28 @@ static int table_compare(const void *left, const void *right)
 	return a->tenant < b->tenant ? -1 : a->tenant > b->tenant;
 }
 
+static int attr_timeouts(const struct teller *t, struct gl_plan_object *object, uint32_t index)
+{
+	static const char *const labels[GL_TIMEOUT_COUNT] = {
+		"timeout tcp_opening", "timeout tcp_established", "timeout tcp_closing", "timeout tcp_closed",
+		"timeout udp",	       "timeout udp_assured",	  "timeout icmp",	 "timeout other",
+	};
+	const struct gl_entry *entry = gl_mapset_find(t->set, GL_MAP_TENANT, &index);
+	const struct gl_tenant_val *val = entry ? entry->val : NULL;
+	int err = 0;
+
+	for (unsigned i = 0; i < GL_TIMEOUT_COUNT && val && !err; i++) {
+		char text[24];
+
+		snprintf(text, sizeof(text), "%u s", val->timeout[i]);
+		err = attr_choice(object, labels[i], text, val->timeout[i] == gl_timeout_default(i));
+	}
+	if (val && !err)
+		err = attr_choice(object, "tcp_pickup", val->flags & GL_TENANT_F_PICKUP ? "on" : "off",
+				  !(val->flags & GL_TENANT_F_PICKUP));
+	return err;
+}
+
 static int tell_tenant(struct teller *t, uint32_t index, const char *name)
 {
 	struct gl_plan_object *object = object_add(t, "tenant", name);
@@ -281,9 +349,32 @@ static int tell_tenant(struct teller *t, uint32_t index, const char *name)
 	const struct gl_flow_table *table =
 		t->table_count ? bsearch(&key, t->tables, t->table_count, sizeof(key), table_compare) : NULL;
 
-	if (!object)
-		return -ENOMEM;
-	return table ? attr_number(object, "max_flows", false, table->max_flows) : 0;
+	int err = object ? 0 : -ENOMEM;
+
+	if (!err && table)
+		err = attr_number(object, "max_flows", false, table->max_flows);
+	return err ? err : attr_timeouts(t, object, index);
+}
+
+static int attr_rules(const struct teller *t, struct gl_plan_object *object, const char *label, uint32_t number,
+		      enum gl_direction direction)
+{
+	int err = attr_list(object, label, gl_plan_rules_text(t->set, &t->rules, number, direction));
+
+	for (unsigned i = 0; !err && object->attrs[i].label; i++)
+		if (object->attrs[i].label == label) {
+			object->attrs[i].beside = gl_plan_rules_beside(t->set, &t->rules, number, direction);
+			err = object->attrs[i].beside ? 0 : -ENOMEM;
+		}
+	return err;
+}
+
+static int tell_group(struct teller *t, uint32_t number, const char *name)
+{
+	struct gl_plan_object *object = object_add(t, "security group", name);
+	int err = object ? attr_rules(t, object, "ingress", number, GL_INGRESS) : -ENOMEM;
+
+	return err ? err : attr_rules(t, object, "egress", number, GL_EGRESS);
 }
 
 static int tell_address(struct teller *t, const struct gl_addr4_key *key, const struct gl_addr4_val *val)
@@ -363,10 +454,11 @@ static int tell(struct teller *t, const struct gl_entry *entry)
 	switch (entry->map) {
 	case GL_MAP_NAME: {
 		const struct gl_name_key *key = entry->key;
+		const char *name = ((const struct gl_name_val *)entry->val)->name;
 
-		return key->kind == GL_NAME_TENANT
-			       ? tell_tenant(t, key->index, ((const struct gl_name_val *)entry->val)->name)
-			       : 0;
+		return key->kind == GL_NAME_TENANT  ? tell_tenant(t, key->index, name)
+		       : key->kind == GL_NAME_GROUP ? tell_group(t, key->index, name)
+						    : 0;
 	}
 	case GL_MAP_PORT: {
 		const struct gl_port_val *port = entry->val;
@@ -421,6 +513,8 @@ int gl_plan_describe(const struct gl_mapset *set, const struct gl_flow_table *ta
 	struct teller t = { .set = set, .table_count = table_count };
 	int err = list_allowed(&t);
 
+	if (!err)
+		err = gl_plan_rules_list(set, &t.rules);
 	if (err)
 		goto out;
 	t.tables = malloc((table_count + 1) * sizeof(*t.tables));
@@ -444,6 +538,7 @@ out:
 	gl_plan_objects_clear(&t.objects);
 	free(t.allowed);
 	free(t.tables);
+	gl_plan_rules_clear(&t.rules);
 	return err;
 }
 
@@ -451,8 +546,10 @@ void gl_plan_objects_clear(struct gl_plan_objects *objects)
 {
 	for (size_t i = 0; i < objects->count; i++) {
 		free(objects->items[i].name);
-		for (unsigned j = 0; j < GL_PLAN_ATTRS; j++)
+		for (unsigned j = 0; j < GL_PLAN_ATTRS; j++) {
 			free(objects->items[i].attrs[j].text);
+			free(objects->items[i].attrs[j].beside);
+		}
 	}
 	free(objects->items);
 	*objects = (struct gl_plan_objects){ 0 };

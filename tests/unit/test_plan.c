@@ -124,6 +124,14 @@ static void test_a_change_names_what_was_and_what_will_be(void **state)
 		{ "max_flows: 1000", "max_flows: 2000", "tenant", "acme", "max_flows 1000 -> 2000" },
 		{ "mode: nat,", "broadcast: false, mode: nat,", "network", "acme/front", "broadcast on -> off" },
 		{ "mode: nat,", "open_to: tenant, mode: nat,", "network", "acme/front", "open to network -> tenant" },
+		{ "max_flows: 1000", "max_flows: 1000\n    timeouts: {udp: 15, icmp: 5}", "tenant", "acme",
+		  "timeout udp 60 s -> 15 s; timeout icmp 60 s -> 5 s" },
+		{ "max_flows: 1000", "max_flows: 1000\n    tcp_pickup: true", "tenant", "acme",
+		  "tcp_pickup off -> on" },
+		{ "mode: nat,", "mss: path, mode: nat,", "network", "acme/front", "mss keep -> path" },
+		{ "mode: nat,", "mss: 1400, mode: nat,", "network", "acme/front", "mss keep -> 1400" },
+		{ "mode: nat,", "nat: {mapping: endpoint-independent}, mode: nat,", "network", "acme/front",
+		  "mapping endpoint-dependent -> endpoint-independent" },
 		{ "to: 80", "to: 81", "forward", "192.0.2.1:8080/tcp", "to 10.0.0.11:80 -> 10.0.0.11:81" },
 		{ "subnets: [10.0.0.0/24]", "nat: {ports: 20000-20031}, subnets: [10.0.0.0/24]", "network",
 		  "acme/front", "translates to 192.0.2.1:16384-32767 -> 192.0.2.1:20000-20031" },
@@ -149,6 +157,148 @@ static void test_a_change_names_what_was_and_what_will_be(void **state)
 		gl_desired_free(want);
 		lab_clear(&lab);
 	}
+}
+
+#define GROUPS(web, groups)                                                                                            \
+	"version: 1\n"                                                                                                 \
+	"uplinks: [{name: wan, interface: eth0}]\n"                                                                    \
+	"tenants:\n"                                                                                                   \
+	"  - name: acme\n"                                                                                             \
+	"    security_groups:\n"                                                                                       \
+	"      - {name: web, ingress: [" web "]}\n"                                                                    \
+	"      - {name: db, ingress: [{proto: tcp, ports: 5432, remote_group: web}], egress: []}\n"                    \
+	"      - {name: unused, ingress: [{}]}\n"                                                                      \
+	"    networks: [{name: front, mode: nat, uplink: wan, subnets: [10.0.0.0/24]}]\n"                              \
+	"    guests:\n"                                                                                                \
+	"      - name: web\n"                                                                                          \
+	"        interfaces: [{tap: tap-a1, mac: '52:54:00:00:00:01', network: front, addresses: [10.0.0.11], "        \
+	"security_groups: [" groups "]}]\n"
+#define WEB                                                                                                            \
+	"{proto: tcp, ports: [443, 80-81, 82]}, {proto: icmp, icmp_type: 8}, {proto: 1, icmp_type: 3, icmp_code: 4}, " \
+	"{proto: 47, remote_ip: 192.0.2.0/24}, {remote_ip: 192.0.2.7}"
+
+static void test_new_groups_tell_their_rules(void **state)
+{
+	struct lab lab = { 0 };
+	struct gl_desired *d;
+	struct gl_plan *p;
+
+	(void)state;
+	host(&lab);
+	d = lab_compile(&lab, GROUPS(WEB, "db, web"), NULL);
+	p = plan(NULL, d);
+	assert_string_equal(item(p, GL_ADD, "security group", "acme/web")->detail,
+			    "ingress icmp type 3 code 4, icmp type 8, tcp 80-82, tcp 443, protocol 47 from "
+			    "192.0.2.0/24, any from 192.0.2.7; egress all");
+	assert_string_equal(item(p, GL_ADD, "security group", "acme/db")->detail, "ingress tcp 5432 from group web");
+	assert_non_null(strstr(item(p, GL_ADD, "interface", "tap-a1")->detail, "; security groups "));
+	gl_plan_free(p);
+	gl_desired_free(d);
+	lab_clear(&lab);
+}
+
+static void test_a_changed_rule_is_a_change_of_its_group(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *kind, *name, *detail;
+		enum gl_action action;
+	} rows[] = {
+		/* A rule more, one less, one other; in another order there is nothing to tell. */
+		{ GROUPS(WEB ", {proto: udp, ports: 53, remote_ip: 10.0.0.0/8}", "db, web"), "security group",
+		  "acme/web", "ingress with udp 53 from 10.0.0.0/8", GL_CHANGE },
+		{ GROUPS("{proto: tcp, ports: 80-83}", "db, web"), "security group", "acme/web",
+		  "ingress without any from 192.0.2.7, without icmp type 3 code 4, without icmp type 8, without "
+		  "protocol 47 from 192.0.2.0/24, without tcp 443, without tcp 80-82, with tcp 80-83",
+		  GL_CHANGE },
+		{ GROUPS(WEB, "web"), "security group", "acme/db", "ingress tcp 5432 from group web", GL_REMOVE },
+		{ GROUPS(WEB, "web"), "interface", "tap-a1", "security groups without db", GL_CHANGE },
+		{ GROUPS(WEB, "unused, web, db"), "interface", "tap-a1", "security groups with unused", GL_CHANGE },
+		{ GROUPS(WEB, "unused, web, db"), "security group", "acme/unused", "ingress any; egress all", GL_ADD },
+		/* Without `web` nobody is in it, and the other's rule admits nobody. */
+		{ GROUPS(WEB, "db"), "security group", "acme/db", "ingress without tcp 5432 from group web",
+		  GL_CHANGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct lab lab = { 0 };
+		struct gl_desired *was, *want;
+		struct gl_plan *p;
+
+		host(&lab);
+		was = lab_compile(&lab, GROUPS(WEB, "db, web"), NULL);
+		want = lab_compile(&lab, rows[i].text, was);
+		p = plan(was, want);
+		assert_string_equal(item(p, rows[i].action, rows[i].kind, rows[i].name)->detail, rows[i].detail);
+		gl_plan_free(p);
+		gl_desired_free(was);
+		gl_desired_free(want);
+		lab_clear(&lab);
+	}
+}
+
+/* A rule that two groups of an interface share stands in the maps for one of them: that is no news of the other. */
+static void test_a_rule_that_another_group_has_too_is_no_change(void **state)
+{
+	static const char *const groups[] = { "web", "unused, web" };
+	struct lab lab = { 0 };
+	struct gl_desired *sets[2];
+	struct gl_plan *p;
+
+	(void)state;
+	host(&lab);
+	for (int i = 0; i < 2; i++) {
+		char text[2048];
+
+		/* `unused` comes first by its name, and admits the same and more. */
+		snprintf(text, sizeof(text), GROUPS("{}, {proto: tcp, ports: 80}", "%s"), groups[i]);
+		sets[i] = lab_compile(&lab, text, i ? sets[0] : NULL);
+	}
+	p = plan(sets[0], sets[1]);
+	assert_int_equal(p->count, 2);
+	assert_string_equal(item(p, GL_ADD, "security group", "acme/unused")->detail, "ingress any; egress all");
+	assert_string_equal(item(p, GL_CHANGE, "interface", "tap-a1")->detail, "security groups with unused");
+	gl_plan_free(p);
+	p = plan(sets[1], sets[0]);
+	assert_int_equal(p->count, 2);
+	item(p, GL_REMOVE, "security group", "acme/unused");
+	assert_string_equal(item(p, GL_CHANGE, "interface", "tap-a1")->detail, "security groups without unused");
+	gl_plan_free(p);
+	gl_desired_free(sets[0]);
+	gl_desired_free(sets[1]);
+	lab_clear(&lab);
+}
+
+static void test_many_rules_are_told_in_few_words(void **state)
+{
+	struct lab lab = { 0 };
+	struct gl_desired *was, *want;
+	struct gl_plan *p;
+	char rules[4096] = "", text[8192];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		snprintf(rules + strlen(rules), sizeof(rules) - strlen(rules), "%s{proto: tcp, ports: %u}",
+			 i ? ", " : "", 1000 + 2 * i);
+	snprintf(text, sizeof(text), GROUPS("%s", "web"), rules);
+	host(&lab);
+	was = lab_compile(&lab, GROUPS("", "web"), NULL);
+	want = lab_compile(&lab, text, was);
+	p = plan(was, want);
+	assert_int_equal(p->count, 1);
+	assert_string_equal(item(p, GL_CHANGE, "security group", "acme/web")->detail,
+			    "ingress with tcp 1000, with tcp 1002, with tcp 1004, with tcp 1006, with tcp 1008, with "
+			    "tcp 1010, with tcp 1012, with tcp 1014 and 92 more");
+	gl_plan_free(p);
+	p = plan(NULL, want);
+	assert_string_equal(item(p, GL_ADD, "security group", "acme/web")->detail,
+			    "ingress tcp 1000, tcp 1002, tcp 1004, tcp 1006, tcp 1008, tcp 1010, tcp 1012, tcp 1014 "
+			    "and 92 more; egress all");
+	gl_plan_free(p);
+	gl_desired_free(was);
+	gl_desired_free(want);
+	lab_clear(&lab);
 }
 
 static void test_a_tap_made_anew_is_a_change_of_one_interface(void **state)
@@ -255,6 +405,10 @@ int main(void)
 		cmocka_unit_test(test_the_first_apply_adds_everything_by_name),
 		cmocka_unit_test(test_nothing_is_told_when_nothing_differs),
 		cmocka_unit_test(test_a_change_names_what_was_and_what_will_be),
+		cmocka_unit_test(test_new_groups_tell_their_rules),
+		cmocka_unit_test(test_a_changed_rule_is_a_change_of_its_group),
+		cmocka_unit_test(test_a_rule_that_another_group_has_too_is_no_change),
+		cmocka_unit_test(test_many_rules_are_told_in_few_words),
 		cmocka_unit_test(test_a_tap_made_anew_is_a_change_of_one_interface),
 		cmocka_unit_test(test_removals_come_first_and_additions_last),
 		cmocka_unit_test(test_what_no_item_explains_is_still_told),

@@ -179,11 +179,20 @@ static void test_fields_show_all_of_an_entry(void **state)
 		enum gl_map_id id;
 		size_t key, val; /* bytes that are not shown */
 	} hidden[] = {
-		{ GL_MAP_PORT, 0, 18 },	  { GL_MAP_NETWORK, 0, 4 },	 { GL_MAP_L2, 2, 0 },
-		{ GL_MAP_HOST4, 4, 0 },	  { GL_MAP_ADDR4, 1, 0 },	 { GL_MAP_FORWARD4, 4, 2 },
-		{ GL_MAP_POLICY, 0, 2 },  { GL_MAP_RULE, 1, 2 },	 { GL_MAP_FLOW4, 0, 18 },
-		{ GL_MAP_TENANT, 0, 24 }, { GL_MAP_TENANT_STAT, 0, 17 }, { GL_MAP_SWEEP, 0, 24 },
-		{ GL_MAP_FRAG4, 3, 6 }, /* the lock is the programs' own */
+		{ GL_MAP_PORT, 0, 18 },
+		{ GL_MAP_NETWORK, 0, 4 },
+		{ GL_MAP_L2, 2, 0 },
+		{ GL_MAP_HOST4, 4, 0 },
+		{ GL_MAP_ADDR4, 1, 0 },
+		{ GL_MAP_FORWARD4, 4, 2 },
+		{ GL_MAP_POLICY, 0, 2 },
+		{ GL_MAP_RULE, 1, 2 },
+		{ GL_MAP_FLOW4, 0, 18 },
+		{ GL_MAP_TENANT, 0, 24 },
+		{ GL_MAP_TENANT_STAT, 0, 1 + 8 * GL_NO_PORT_SLOTS },
+		{ GL_MAP_SWEEP, 0, 24 },
+		/* The lock and the hashes are the programs' own. */
+		{ GL_MAP_FRAG4, 3, 6 },
 	};
 
 	(void)state;
