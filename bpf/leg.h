@@ -12,6 +12,7 @@
 #include "parse.h"
 #include "policy.h"
 #include "route.h"
+#include "tcp.h"
 
 /* The entry of the answers: the way back to `in`. */
 static __always_inline void opening_peer(struct opening *o, const struct gl_port_val *in, __u32 now)
@@ -62,6 +63,7 @@ static __always_inline void opening_inherit(struct gl_flow4_val *val, const stru
 	val->ack = old->ack;
 	val->window = old->window;
 	val->pending = old->pending;
+	val->syn_scale = old->syn_scale;
 }
 
 /* Does the flow's opener still sit at `in`? Slots are given out again, to other tenants' interfaces too. */
@@ -122,6 +124,11 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 		step = drop(p, GL_DROP_NO_FLOW); /* a reply that nobody asked for, or an ICMP fragment of no flow */
 	if (step && step != STEP_ECHO_REPLY)
 		goto cut;
+	if (!step && o->key.proto == IPPROTO_TCP && (!old || o->anew)) {
+		step = tcp_open(p, o);
+		if (step)
+			goto cut;
+	}
 	may = stage_policy(p, o, in);
 	if (may)
 		step = may;
@@ -137,9 +144,10 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 	}
 
 	if (old) {
-		if (peer)
+		if (peer && !o->anew)
 			opening_inherit(&o->peer_val, peer);
-		opening_inherit(&o->val, old);
+		if (!o->anew)
+			opening_inherit(&o->val, old);
 		if (!flow_key_equal(&o->old_peer, &o->peer_key))
 			flow_take_away(o->tenant, table, &o->old_peer, &o->old_peer);
 		written = false;
@@ -148,7 +156,7 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 		step = flow_refuse(p, o->tenant);
 		goto cut;
 	}
-	err = old ? flow_write(table, &o->key, &o->val) : flow_insert(table, &o->key, &o->val);
+	err = old || o->anew ? flow_write(table, &o->key, &o->val) : flow_insert(table, &o->key, &o->val);
 	if (!err)
 		return STEP_NEXT;
 	if (err == -EEXIST) {
@@ -235,13 +243,15 @@ static __always_inline struct gl_flow4_val *opening_again(const struct pkt *p, s
 	return opener;
 }
 
-/* The packet has no flow, or one that has to be asked about anew: afterwards it has one that is up to date, or none.
- * Global, so that the verifier looks at it once, with whatever p holds. What becomes a map's key lies in a map or on
- * the stack, never behind an argument: kernels before 6.2 want that. */
+/* The packet has no flow, one that is over, or one that has to be asked about again: afterwards it has one that is up
+ * to date, or none. Global, so that the verifier looks at it once, with whatever p holds. What becomes a map's key lies
+ * in a map or on the stack, never behind an argument: kernels before 6.2 want that. */
 __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 {
 	struct gl_flow4_val *flow, *old = NULL;
 	struct opening *o = opening_new();
+	struct gl_flow4_key over = {};
+	bool turned = false;
 	void *table;
 	int step;
 
@@ -253,44 +263,41 @@ __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 	leg_key(p, &o->key);
 	o->tenant = p->tenant;
 	flow = flow_lookup(table, &o->key);
-	if (flow) {
+	p->opened = !flow || p->anew;
+	if (p->opened) {
+		opening_fresh(p, o);
+		o->anew = p->anew;
+		/* The opener keeps its translated port where it may; the other end opens a flow of its own. */
+		if (flow && flow->flags & GL_FLOW_F_REPLY) {
+			turned = true;
+			flow_peer_key(flow, o->key.proto, &over);
+		} else {
+			old = flow;
+		}
+	} else {
 		old = opening_again(p, o, table, flow);
 		if (!old)
 			return drop(p, GL_DROP_NO_FLOW);
-	} else {
-		opening_fresh(p, o);
 	}
 	step = leg_evaluate(p, o, table, old);
+	/* What the other end's flow has not taken the place of. */
+	if (turned && !step && !flow_key_equal(&over, &o->peer_key))
+		flow_take_away(p->tenant, table, &over, &over);
 	/* What would become of the opener's packet (an echo reply, or the host's) is not for the answer. */
 	return o->by_answer && step != STEP_NEXT && step != STEP_DROP ? drop(p, GL_DROP_NO_FLOW) : step;
 }
 
-/* TCP's flags, and an answer's first packet, change what the sweeper waits for: both entries hear of it. */
-static __always_inline void leg_track(struct pkt *p, void *table, struct gl_flow4_val *flow)
+/* An answer's first packet changes what the sweeper waits for: both entries hear of it. */
+static __always_inline void leg_assure(void *table, struct gl_flow4_val *flow, __u8 proto)
 {
-	const bool reply = flow->flags & GL_FLOW_F_REPLY;
 	struct gl_flow4_key peer_key;
 	struct gl_flow4_val *peer;
-	__u8 state = flow->state;
 
-	if (p->proto == IPPROTO_TCP && p->frag != FRAG_TAIL) {
-		if ((p->tcp_flags & ~flow->tcp_flags) != 0)
-			flow->tcp_flags |= p->tcp_flags;
-		if (p->tcp_flags & (TCP_FIN | TCP_RST))
-			state = GL_FLOW_CLOSED;
-		else if (!reply && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-			state = GL_FLOW_SYN_SENT;
-		else if (state == GL_FLOW_SYN_SENT && reply)
-			state = GL_FLOW_ESTABLISHED;
-	} else if (state == GL_FLOW_NEW && reply)
-		state = GL_FLOW_ASSURED;
-	if (state == flow->state)
-		return;
-	flow->state = state;
-	flow_peer_key(flow, p->proto, &peer_key);
+	flow->state = GL_FLOW_ASSURED;
+	flow_peer_key(flow, proto, &peer_key);
 	peer = flow_lookup(table, &peer_key);
 	if (peer)
-		peer->state = state;
+		peer->state = GL_FLOW_ASSURED;
 }
 
 /* p: tuple, scope, tenant and gen are set. STEP_FORWARD with *ret, or how else the packet ends. */
@@ -299,6 +306,7 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 	void *table = flow_table(p->tenant);
 	struct gl_flow4_val *flow;
 	struct gl_flow4_key key;
+	bool opened = false;
 	int step;
 
 	if (!table)
@@ -321,8 +329,25 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 		flow = flow_lookup(table, &key);
 		if (!flow)
 			return drop(p, GL_DROP_MAP_MISSING);
+		opened = p->opened;
 	}
-	leg_track(p, table, flow);
+	if (key.proto == IPPROTO_TCP) {
+		if (p->frag != FRAG_TAIL && !opened && !tcp_in_order(p, flow)) {
+			step = GL_PROGRAM(tcp_track)(p, flow);
+			if (step == TCP_ANEW) {
+				p->anew = 1;
+				step = GL_PROGRAM(leg_open)(p);
+				p->anew = 0;
+				flow = flow_lookup(table, &key);
+			}
+			if (step)
+				return step;
+			if (!flow)
+				return drop(p, GL_DROP_MAP_MISSING);
+		}
+	} else if (flow->state == GL_FLOW_NEW && flow->flags & GL_FLOW_F_REPLY) {
+		leg_assure(table, flow, key.proto);
+	}
 	*ret = flow;
 	return STEP_FORWARD;
 }

@@ -42,6 +42,7 @@ struct opening {
 	__u8 echo; /* ICMP echo request */
 	__u8 asked_for; /* by a port_forward or a floating IP: open to anybody, if it has no security groups */
 	__u8 bridged; /* from the uplink's segment by MAC, not by a public address */
+	__u8 anew; /* in place of a flow of the same tuple that is over */
 	__u8 by_answer; /* evaluated anew by a packet of the other direction */
 	__u16 vlan; /* of that segment */
 	__u32 in_slot;

@@ -199,6 +199,51 @@ static __always_inline enum step parse_icmp(gl_ctx *ctx, struct pkt *p)
 	return STEP_NEXT;
 }
 
+#define TCP_OPTIONS 40 /* bytes at most */
+#define TCP_SCALE_MAX 14 /* RFC 7323 2.3 */
+
+/* A SYN's window scale. Options that contradict themselves are ignored, as receivers do. Global, so that it is verified
+ * once; the place is kept in p, where the verifier forgets it, or it would follow every way through the options. */
+__noinline int GL_PROGRAM(parse_tcp_scale)(gl_ctx *ctx, struct pkt *p)
+{
+	__u8 option[TCP_OPTIONS + 4] = {};
+	__u32 len;
+
+	if (!p)
+		return 0;
+	len = p->l4_hlen - (__u32)sizeof(struct tcp_hdr);
+	/* Both bounds in the register that the helper gets, or older verifiers lose one. */
+	asm volatile("" : "+r"(len));
+	if (len < 1)
+		return 0;
+	asm volatile("" : "+r"(len));
+	if (len > TCP_OPTIONS || ctx_load_bytes(ctx, p->l4_off + sizeof(struct tcp_hdr), option, len))
+		return 0;
+	for (__u32 i = 0; i < TCP_OPTIONS; i++) {
+		__u32 at = *(volatile __u8 *)&p->option_at;
+		__u8 kind, size;
+
+		if (at >= TCP_OPTIONS)
+			break;
+		kind = option[at];
+		size = option[at + 1];
+		if (kind == 0)
+			break;
+		if (kind == 1)
+			size = 1;
+		else if (size < 2 || at + size > len)
+			break;
+		if (kind == 3 && size == 3) {
+			const __u8 scale = option[at + 2];
+
+			p->tcp_scale = GL_SYN_SCALE | (scale > TCP_SCALE_MAX ? TCP_SCALE_MAX : scale);
+			break;
+		}
+		*(volatile __u8 *)&p->option_at = at + size;
+	}
+	return 0;
+}
+
 static __always_inline enum step parse_tcp(gl_ctx *ctx, struct pkt *p)
 {
 	struct tcp_hdr *tcp = ctx_data(ctx) + p->l4_off;
@@ -209,9 +254,19 @@ static __always_inline enum step parse_tcp(gl_ctx *ctx, struct pkt *p)
 	p->dport_be = tcp->dport_be;
 	p->tcp_flags = tcp->flags;
 	p->l4_csum = tcp->check;
+	p->tcp_seq = bpf_ntohl(tcp->seq_be);
+	p->tcp_ack = bpf_ntohl(tcp->ack_be);
+	p->tcp_window = bpf_ntohs(tcp->window_be);
 	p->l4_hlen = (tcp->offset >> 4) * 4;
 	if (tcp->offset >> 4 < 5 || (tcp->offset >> 4) * 4 > p->l4_len)
 		return drop(p, GL_DROP_L4_TRUNCATED);
+	if (p->tcp_flags & TCP_SYN) {
+		/* Nobody sends these together but to get past somebody who asks for one of them. */
+		if (p->tcp_flags & (TCP_FIN | TCP_RST))
+			return drop(p, GL_DROP_L4_TRUNCATED);
+		if (p->l4_hlen > sizeof(*tcp))
+			GL_PROGRAM(parse_tcp_scale)(ctx, p);
+	}
 	return STEP_NEXT;
 }
 

@@ -83,6 +83,11 @@ struct pkt {
 	__u8 quote_type; /* an ICMP error about ICMP: the quoted packet's type */
 	__u8 pad0;
 	__be32 quote_seq_be; /* an ICMP error about TCP: the quoted sequence number */
+	__u8 tcp_scale; /* of a SYN: its window scale, with GL_SYN_SCALE where it has the option */
+	__u8 option_at; /* while TCP's options are read */
+	__u32 tcp_seq; /* host order */
+	__u32 tcp_ack;
+	__u16 tcp_window; /* as in the header */
 
 	__be16 arp_op_be;
 	__be32 arp_sender_be;
@@ -95,6 +100,8 @@ struct pkt {
 	__u16 scope; /* as in struct gl_flow4_key */
 	__u8 from_uplink; /* direction of the leg */
 	__u8 hairpin; /* second leg of a packet between two public addresses */
+	__u8 anew; /* the packet's flow is over: it opens the next one of the same tuple */
+	__u8 opened; /* by this packet, in its present leg */
 	__u32 leg_slot; /* interface the leg comes by: the second leg of a hairpin comes by the uplink */
 	__u32 tenant;
 	__u32 gen;

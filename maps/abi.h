@@ -424,6 +424,9 @@ enum gl_flow_state {
 #define GL_FLOW_F_BRIDGED 64 /* to the uplink with its own MACs */
 #define GL_FLOW_F_MAPPED 128 /* its translated port is an endpoint-independent mapping's */
 
+#define GL_SYN_SCALE 0x80 /* the SYN had the option */
+#define GL_SYN_PENDING 0x40 /* it was seen in an open flow: its answer begins that flow anew */
+
 /* Why a flow was let through at one of its ends. */
 enum gl_admit {
 	GL_ADMIT_NONE = 0, /* that end is no guest's */
@@ -467,16 +470,18 @@ struct gl_flow4_val {
 	__u32 in_slot; /* interface that the first packet came by */
 	__u16 mss; /* as gl_network_val.mss: for this direction's SYNs */
 	__u8 tcp_flags; /* all flags seen in this direction */
-	__u8 tcp_scale; /* TCP window scale of this direction's sender (RFC 7323) */
+	__u8 tcp_scale; /* what this direction's windows are shifted by (RFC 7323); of a flow picked up: 14 */
 	/* TCP, of this direction's sender, host order. What it may still send is told by the other direction's entry.
 	 */
 	__u32 seq_end; /* behind the last byte it sent (RFC 9293: SND.NXT); SYN and FIN count one */
 	__u32 ack; /* the highest it acknowledged (RCV.NXT) */
 	__u32 window; /* bytes, scaled, the last it announced */
-	__u32 pending; /* sequence number of a SYN that was seen in an established flow */
+	__u32 pending; /* sequence number of its last SYN: the one that opened the flow, or GL_SYN_PENDING */
 	struct gl_admitted
 		admitted[2]; /* by enum gl_direction: egress at the source, ingress at the target; opener's */
-	__u32 pad[4];
+	__u8 syn_scale; /* of the last SYN: its scale, GL_SYN_* */
+	__u8 pad0[3];
+	__u32 pad[3];
 };
 
 /* gl_frag4: hash. A datagram whose first fragment was let through: its ports, and which parts have been seen. Written

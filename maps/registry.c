@@ -311,6 +311,7 @@ static const struct gl_field flow4_val[] = {
 	FIELD("seq_end", struct gl_flow4_val, seq_end, GL_FIELD_UINT),
 	FIELD("ack", struct gl_flow4_val, ack, GL_FIELD_UINT),
 	FIELD("window", struct gl_flow4_val, window, GL_FIELD_UINT),
+	FIELD("syn_scale", struct gl_flow4_val, syn_scale, GL_FIELD_HEX),
 	FIELD("pending_syn", struct gl_flow4_val, pending, GL_FIELD_UINT),
 	WORDS("ingress", struct gl_flow4_val, admitted[GL_INGRESS].how, GL_FIELD_ENUM, admit_names),
 	FIELD("ingress_group", struct gl_flow4_val, admitted[GL_INGRESS].group, GL_FIELD_UINT),

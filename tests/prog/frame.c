@@ -91,6 +91,28 @@ static uint32_t pseudo_sum(const uint8_t *ip, size_t l4_len)
 	return sum16(ip + 12, 8, ip[9] + l4_len);
 }
 
+/* From the sequence number on. Both ends begin with the same one. */
+static void put_tcp(struct writer *w, const struct frame *f, uint8_t **check)
+{
+	size_t options = (f->options_len + 3) / 4 * 4;
+	uint32_t seq = f->exact ? f->seq : f->flags & SYN ? FRAME_ISN : FRAME_ISN + 1;
+	uint32_t ack = f->exact ? f->ack : f->flags & ACK ? FRAME_ISN + 1 : 0;
+
+	put16(w, seq >> 16);
+	put16(w, seq);
+	put16(w, ack >> 16);
+	put16(w, ack);
+	put(w, (uint8_t[]){ (f->offset ? f->offset : 5 + options / 4) << 4, f->flags }, 2);
+	put16(w, f->exact ? f->win : 0x2000);
+	*check = w->at;
+	put(w, "\0\0\0", 4);
+	if (options) {
+		memset(w->at, 0, options);
+		memcpy(w->at, f->options, f->options_len);
+		w->at += options;
+	}
+}
+
 static void put_transport(struct writer *w, const struct frame *f, const uint8_t *ip)
 {
 	uint8_t *l4 = w->at, *check = NULL;
@@ -102,10 +124,7 @@ static void put_transport(struct writer *w, const struct frame *f, const uint8_t
 		case 6:
 			put16(w, f->sport);
 			put16(w, f->dport);
-			put(w, "\x01\x02\x03\x04\x05\x06\x07\x08", 8);
-			put(w, (uint8_t[]){ (f->offset ? f->offset : 5) << 4, f->flags, 0x20, 0 }, 4);
-			check = w->at;
-			put(w, "\0\0\0", 4);
+			put_tcp(w, f, &check);
 			break;
 		case 17:
 		case 136:

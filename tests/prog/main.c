@@ -46,6 +46,7 @@ int main(int argc, char **argv)
 		rows_bridge();
 		rows_errors();
 		test_states();
+		test_tcp();
 		test_limits();
 		test_changes();
 		test_reasons();

@@ -41,7 +41,12 @@ struct frame {
 
 	uint16_t sport, dport; /* ICMP queries: sport is the identifier, dport the sequence */
 	uint8_t flags; /* TCP */
-	uint8_t offset; /* TCP, in words; 0: 5 */
+	uint8_t offset; /* TCP, in words; 0: fits */
+	bool exact; /* TCP: seq, ack and win as they are, not those of a flow's first packets */
+	uint32_t seq, ack;
+	uint16_t win;
+	const char *options; /* TCP */
+	uint8_t options_len;
 	uint16_t udp_len; /* 0: fits */
 	uint8_t type, code; /* ICMP */
 	uint16_t mtu; /* ICMP: fragmentation needed */
@@ -58,6 +63,7 @@ struct frame {
 };
 
 #define FRAME_MAX 4096
+#define FRAME_ISN 0x01020304u /* TCP: where either end begins */
 #define ETH(d, s) .dmac = (d), .smac = (s)
 #define IPV4(s, d, p) .src = (s), .dst = (d), .proto = (p)
 #define UDP(s, sp, d, dp) IPV4(s, d, 17), .sport = (sp), .dport = (dp)
@@ -104,6 +110,8 @@ void world_close(void);
 struct bpf_object;
 int share_maps(struct bpf_object *obj);
 int world_apply(const char *text); /* makes a definition the one in force */
+void apply_with(const char *from, const char *to); /* that one with a text in another's place; complains */
+void back(void); /* that one again */
 struct dev *dev_by_name(const char *name);
 void name_mac(const char *name, uint8_t mac[6]);
 uint32_t name_ip(const char *name);
@@ -164,6 +172,8 @@ int prog_of(const struct dev *dev, enum hook hook);
 /* One packet outside of a table, as a host would treat it: TC gets what XDP leaves to it. Returns TC's or XDP's
  * verdict in words. */
 enum verdict packet(const char *on, enum hook hook, const struct frame *f, struct run *ret);
+/* Complains about another verdict; `what` says which packet it was. */
+void expect(enum verdict verdict, const char *on, enum hook hook, struct frame f, const char *what);
 uint64_t drops(const char *on, enum gl_drop reason);
 void rows_run(const char *table, const struct row *rows, size_t count);
 #define ROWS(table) rows_run(#table, table, sizeof(table) / sizeof(*(table)))
@@ -182,6 +192,7 @@ void rows_public(void);
 void rows_bridge(void);
 void rows_errors(void);
 void test_states(void);
+void test_tcp(void);
 void test_limits(void);
 void test_changes(void);
 void test_sweeper(void);

@@ -48,7 +48,7 @@ static const struct row network[] = {
 	  .verdict = SEND,
 	  .to = "n2",
 	  .slow = true,
-	  .in = { ETH("n2", "n1"), TCP("n1", 1, "n2", 2, ACK), .len = 9, .check = CHECK_PARTIAL } },
+	  .in = { ETH("n2", "n1"), TCP("n1", 1, "n2", 2, SYN), .len = 9, .check = CHECK_PARTIAL } },
 	{ .name = "UDP with its checksum left to a device",
 	  .on = "n1",
 	  .verdict = SEND,

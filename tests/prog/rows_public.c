@@ -388,8 +388,8 @@ static const struct row routed[] = {
 	  .verdict = SEND,
 	  .to = "wan",
 	  .slow = true,
-	  .in = { ETH(GWO, "r1"), TCP("r1", 1000, OUT, 99, ACK), .len = 6, .check = CHECK_PARTIAL },
-	  .out = { ETH("hop", "wan"), TCP("r1", 1000, OUT, 99, ACK), .len = 6, .check = CHECK_PARTIAL, .ttl = 63 } },
+	  .in = { ETH(GWO, "r1"), TCP("r1", 1000, OUT, 99, SYN), .len = 6, .check = CHECK_PARTIAL },
+	  .out = { ETH("hop", "wan"), TCP("r1", 1000, OUT, 99, SYN), .len = 6, .check = CHECK_PARTIAL, .ttl = 63 } },
 };
 
 /* Answers to these would take the place of the guests' own. */

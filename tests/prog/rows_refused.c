@@ -317,7 +317,7 @@ static const struct row others[] = {
 	  .drop = GL_DROP_GSO_INVALID,
 	  .only = HOOK_TC,
 	  .gso = 1,
-	  .in = { TO_N2, TCP("n1", 3, "n2", 3, ACK), .len = 1000 } },
+	  .in = { TO_N2, TCP("n1", 3, "n2", 3, SYN), .len = 1000 } },
 	{ .name = "segments in a broadcast",
 	  .on = "n1",
 	  .drop = GL_DROP_GSO_INVALID,

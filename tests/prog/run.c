@@ -111,6 +111,15 @@ enum verdict packet(const char *on, enum hook hook, const struct frame *f, struc
 	return ret->verdict == TC_ACT_REDIRECT ? SEND : ret->verdict == TC_ACT_SHOT ? DROP : PASS;
 }
 
+void expect(enum verdict verdict, const char *on, enum hook hook, struct frame f, const char *what)
+{
+	struct run run;
+	enum verdict got = packet(on, hook, &f, &run);
+
+	if (got != verdict)
+		complain("%s: %s", what, got == SEND ? "was sent" : got == DROP ? "was dropped" : "was neither");
+}
+
 uint64_t drops(const char *on, enum gl_drop reason)
 {
 	const struct gl_drops_key key = { .slot = dev_by_name(on)->slot, .reason = reason };

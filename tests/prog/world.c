@@ -391,6 +391,29 @@ out:
 	return err;
 }
 
+/* The definition with one text in place of another. */
+void apply_with(const char *from, const char *to)
+{
+	const char *at = strstr(definition, from);
+	size_t room = strlen(definition) + strlen(to) + 1;
+	char *text = malloc(room);
+
+	if (!at || !text) {
+		complain("the definition has no %s", from);
+	} else {
+		snprintf(text, room, "%.*s%s%s", (int)(at - definition), definition, to, at + strlen(from));
+		if (world_apply(text))
+			complain("a changed definition could not be applied");
+	}
+	free(text);
+}
+
+void back(void)
+{
+	if (world_apply(definition))
+		complain("the definition could not be applied again");
+}
+
 int share_maps(struct bpf_object *obj)
 {
 	int err = 0;

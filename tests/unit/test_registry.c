@@ -187,7 +187,7 @@ static void test_fields_show_all_of_an_entry(void **state)
 		{ GL_MAP_FORWARD4, 4, 2 },
 		{ GL_MAP_POLICY, 0, 2 },
 		{ GL_MAP_RULE, 1, 2 },
-		{ GL_MAP_FLOW4, 0, 18 },
+		{ GL_MAP_FLOW4, 0, 17 },
 		{ GL_MAP_TENANT, 0, 24 },
 		{ GL_MAP_TENANT_STAT, 0, 1 + 8 * GL_NO_PORT_SLOTS },
 		{ GL_MAP_SWEEP, 0, 24 },
