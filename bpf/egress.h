@@ -7,6 +7,7 @@
 #include "count.h"
 #include "frag.h"
 #include "icmp.h"
+#include "mss.h"
 #include "parse.h"
 #include "pkt.h"
 #include "rewrite.h"
@@ -70,6 +71,7 @@ static __noinline int egress_next_hop(gl_ctx *ctx, struct pkt *p, struct gl_flow
 		return STEP_NEXT;
 	fib.family = GL_AF_INET;
 	fib.l4_protocol = p->proto;
+	fib.tot_len = 1; /* asks for the route's own MTU in TC too, and is never above it */
 	fib.ifindex = IFINDEX_LO;
 	fib.ipv4_src = flow->new_src_be;
 	fib.ipv4_dst = flow->new_dst_be;
@@ -113,6 +115,31 @@ static __always_inline int egress_tag(gl_ctx *ctx, const struct pkt *p, __u16 pu
 	return 0;
 }
 
+/* A SYN's announcement; see mss.h. */
+static __noinline int egress_mss(gl_ctx *ctx, struct pkt *p, const struct gl_flow4_val *flow,
+				 const struct gl_flow4_val *first, const struct gl_port_val *in)
+{
+	struct gl_flow4_key peer_key;
+	struct gl_flow4_val *peer;
+	__u32 back = in->mtu, limit;
+	void *table;
+
+	if (!(p->tcp_flags & TCP_SYN) || p->frag == FRAG_TAIL || p->related)
+		return 0;
+	/* The way to the outside may be narrower than the uplink: its flow has asked the kernel. */
+	table = flow_table(p->tenant);
+	if (flow->mss == GL_MSS_PATH && in->kind == GL_PORT_UPLINK && table) {
+		flow_peer_key(flow, p->proto, &peer_key);
+		peer = flow_lookup(table, &peer_key);
+		if (peer)
+			back = mss_min(back, peer->mtu);
+	}
+	limit = mss_limit(flow, back);
+	if (first)
+		limit = mss_min(limit, mss_limit(first, back));
+	return limit < MSS_NONE ? GL_PROGRAM(mss_clamp)(ctx, p, limit) : 0;
+}
+
 /* By the flow. *action is set on STEP_NEXT. */
 static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, const struct way *way, int *action)
 {
@@ -146,6 +173,8 @@ static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, cons
 			return step;
 	}
 	if (rewrite_forward(ctx, p, flow, translate))
+		return drop(p, GL_DROP_REWRITE_FAILED);
+	if (p->proto == IPPROTO_TCP && egress_mss(ctx, p, flow, first, way->in))
 		return drop(p, GL_DROP_REWRITE_FAILED);
 	if (!(flow->flags & GL_FLOW_F_BRIDGED) && !resolve && rewrite_ethernet(ctx, flow->dmac, flow->smac))
 		return drop(p, GL_DROP_REWRITE_FAILED);
@@ -279,6 +308,8 @@ static __always_inline int finish(gl_ctx *ctx, struct pkt *p, const struct way *
 		if (GL_IS_XDP && (GL_IS_GENERIC || !(in->flags & GL_PORT_F_XDP_OUT)))
 			return CTX_SLOW;
 		count_drop(p);
+		if (!error_is_within_rate(p))
+			return CTX_DROP;
 		return reply_error(ctx, p, in) ? CTX_DROP
 					       : ctx_send_back(ctx, p->in_slot, in->ifindex, in->kind == GL_PORT_GUEST);
 	}

@@ -4,6 +4,7 @@
 #ifndef GL_ICMP_H
 #define GL_ICMP_H
 
+#include "flow.h"
 #include "parse.h"
 #include "pkt.h"
 #include "port.h"
@@ -56,6 +57,20 @@ static __always_inline bool error_is_due(const struct pkt *p)
 	return !mac_is_multicast(p->dmac);
 }
 
+/* A tenant's share of errors in the second at hand (RFC 1812 4.3.2.8). */
+static __always_inline bool error_is_within_rate(const struct pkt *p)
+{
+	struct gl_tenant_stat *stat = tenant_stat(p->tenant);
+
+	if (!stat)
+		return false;
+	if (stat->icmp_second != p->now) {
+		stat->icmp_second = p->now;
+		stat->icmp_sent = 0;
+	}
+	return __sync_fetch_and_add(&stat->icmp_sent, 1) < GL_ICMP_ERRORS;
+}
+
 /* The address an error comes from: the gateway, or the public address that was asked. */
 static __always_inline __be32 error_source(const struct pkt *p, const struct gl_port_val *in)
 {
@@ -64,7 +79,16 @@ static __always_inline __be32 error_source(const struct pkt *p, const struct gl_
 	if (in->kind != GL_PORT_GUEST || in->mode == GL_MODE_BRIDGE)
 		return p->orig_dst_be;
 	network = network_by_index(in->network, p->side);
-	return network && network->gateway[0].mask_be ? network->gateway[0].addr_be : p->orig_dst_be;
+	if (!network || !network->gateway[0].mask_be)
+		return p->orig_dst_be;
+	/* Of several, the one that the sender knows. */
+	for (__u32 i = 1; i < GL_NET_GATEWAYS; i++) {
+		const struct gl_gateway4 *gw = &network->gateway[i];
+
+		if (gw->mask_be && !((gw->addr_be ^ p->orig_src_be) & gw->mask_be))
+			return gw->addr_be;
+	}
+	return network->gateway[0].addr_be;
 }
 
 /* The sum over the quoted packet. The transport checksum inside is given the value that completing a partial checksum

@@ -7,6 +7,7 @@
 
 #include "antispoof.h"
 #include "flow.h"
+#include "mss.h"
 #include "nat.h"
 #include "opening.h"
 #include "parse.h"
@@ -135,6 +136,8 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 	if (step)
 		goto cut;
 	opening_peer(o, in, p->now);
+	if (o->key.proto == IPPROTO_TCP)
+		GL_PROGRAM(mss_settle)(p);
 	if (!o->from_uplink && (o->val.flags & (GL_FLOW_F_TO_UPLINK | GL_FLOW_F_HAIRPIN))) {
 		step = nat_source(p, o, in, old, &written);
 		if (step)

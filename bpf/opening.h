@@ -27,6 +27,16 @@ struct port_search {
 	__u8 taken; /* some port that no mapping has was a single flow's */
 };
 
+#define GL_TCP_OPTIONS 40
+
+/* A SYN's options while they are read; see mss.h. */
+struct tcp_options {
+	__u32 at;
+	__u32 len;
+	__u32 found;
+	__u8 options[GL_TCP_OPTIONS];
+};
+
 struct opening {
 	struct gl_flow4_key key; /* opener's direction, as its packets arrive */
 	struct gl_flow4_key peer_key; /* answers */
@@ -55,6 +65,7 @@ struct opening {
 	__u8 to_guest;
 	__u8 pad1[2];
 	struct port_search search;
+	struct tcp_options tcp;
 };
 
 /* Working memory of a CPU; programs do not interrupt each other there. */
