@@ -163,7 +163,8 @@ const char *gl_c_text4(uint32_t addr, char *buf); /* 16 bytes; the address in ho
 /* compile_share.c: the ports of one public address, divided among tenants. In blocks, `end` not included. */
 struct gl_c_share {
 	uint32_t tenant;
-	uint16_t low, end; /* may lie in here */
+	const bool *may; /* by block: may lie here; NULL: in all of [low, end) */
+	uint16_t low, end; /* none of them lies outside of here */
 	uint16_t live_low, live_end; /* what the tenant has now; equal: nothing */
 	uint16_t got_low, got_end; /* out */
 };

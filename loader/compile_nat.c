@@ -169,44 +169,71 @@ static void find_live(const struct gl_c_live_shares *shares, const struct gl_c_g
 
 	if (shares->count)
 		live = bsearch(&key, shares->items, shares->count, sizeof(key), live_compare);
-	if (!live || live->min > live->max)
+	if (!live)
 		return;
+	/* Of several ranges the first: what the tenant had to itself until now. */
+	while (live > shares->items && !live_compare(live - 1, &key))
+		live--;
 	share->live_low = block_in_low(live->min);
 	share->live_end = block_in_end(live->max);
+}
+
+/* The blocks that all networks of one tenant may use, each of them in one of its ranges. The uses of a tenant begin at
+ * `use`, those of a network stand together; returns where the next tenant's begin. */
+static const struct gl_c_use *list_blocks(const struct gl_c_use *use, const struct gl_c_use *end, bool *may,
+					  struct gl_c_share *share)
+{
+	const uint32_t tenant = use->tenant->index;
+
+	memset(may, true, GL_C_BLOCKS);
+	while (use < end && use->tenant->index == tenant) {
+		const struct gl_c_network *network = use->network;
+		bool own[GL_C_BLOCKS] = { false };
+
+		for (; use < end && use->network == network; use++)
+			for (uint16_t at = block_in_low(use->min); at < block_in_end(use->max); at++)
+				own[at] = true;
+		for (uint16_t at = 0; at < GL_C_BLOCKS; at++)
+			may[at] = may[at] && own[at];
+	}
+	*share = (struct gl_c_share){ .tenant = tenant, .may = may };
+	for (uint16_t at = 0; at < GL_C_BLOCKS; at++) {
+		if (!may[at])
+			continue;
+		if (!share->end)
+			share->low = at;
+		share->end = at + 1;
+	}
+	return use;
 }
 
 /* Several tenants: a run of whole blocks each. */
 static int share_among(struct gl_c *c, const struct gl_c_live_shares *live, const struct gl_c_group *g)
 {
 	struct gl_c_share *shares = calloc(g->nat_count, sizeof(*shares));
+	const struct gl_c_use *use = g->uses, *end = g->uses + g->nat_count;
+	bool *may = malloc(g->nat_count * GL_C_BLOCKS);
 	char text[INET_ADDRSTRLEN];
 	size_t count = 0, at = 0, room = 0;
 	int err = 0;
 
-	if (!shares)
-		return -ENOMEM;
-	for (size_t i = 0; i < g->nat_count; i++) {
-		const struct gl_c_use *use = &g->uses[i];
-		uint16_t low = block_in_low(use->min);
-		uint16_t end = block_in_end(use->max);
+	if (!shares || !may) {
+		err = -ENOMEM;
+		goto out;
+	}
+	while (use < end) {
+		const struct gl_c_use *first = use;
 
-		if (!i || use->tenant != g->uses[i - 1].tenant) {
-			shares[count++] = (struct gl_c_share){ .tenant = use->tenant->index, .low = low, .end = end };
-			find_live(live, g, &shares[count - 1]);
-		}
-		/* Networks of one tenant share what all of them may use. */
-		if (low > shares[count - 1].low)
-			shares[count - 1].low = low;
-		if (end < shares[count - 1].end)
-			shares[count - 1].end = end;
-		if (shares[count - 1].low >= shares[count - 1].end) {
+		use = list_blocks(use, end, may + count * GL_C_BLOCKS, &shares[count]);
+		if (shares[count].low >= shares[count].end) {
 			gl_c_refuse(
-				c, *use->loc,
+				c, *first->loc,
 				"network %s shares %s with other tenants, in blocks of %d ports, and its range holds "
 				"no whole block: widen nat.ports or give it nat.addresses of its own",
-				use->network->name, gl_c_text4(g->addr, text), BLOCK_PORTS);
+				first->network->name, gl_c_text4(g->addr, text), BLOCK_PORTS);
 			goto out;
 		}
+		find_live(live, g, &shares[count++]);
 	}
 	err = gl_c_share_out(shares, count, &room);
 	if (err == -ENOSPC) {
@@ -232,12 +259,18 @@ static int share_among(struct gl_c *c, const struct gl_c_live_shares *live, cons
 
 		while (shares[at].tenant != g->uses[i].tenant->index)
 			at++;
+		/* One run is all there is: the network's further ranges are not needed. */
+		if (i && g->uses[i].network == g->uses[i - 1].network) {
+			pool->addr_be = 0;
+			continue;
+		}
 		pool->port_min = shares[at].got_low << GL_NAT_BLOCK_SHIFT;
 		pool->port_max = (uint16_t)((shares[at].got_end << GL_NAT_BLOCK_SHIFT) - 1);
 	}
 	for (size_t i = 0; i < count && !err; i++)
 		err = emit_blocks(c, g, shares[i].tenant, shares[i].got_low, shares[i].got_end);
 out:
+	free(may);
 	free(shares);
 	return err;
 }

@@ -387,6 +387,21 @@ static int emit_hosts(const struct book *p, const struct gl_c_uplink *uplink)
 	return err;
 }
 
+/* Without the entries that were not needed, see share_among() in compile_nat.c. */
+static void close_pools(struct gl_c *c)
+{
+	for (size_t i = 0; i < c->network_count; i++) {
+		struct gl_c_network *network = &c->networks[i];
+		uint8_t kept = 0;
+
+		for (uint8_t k = 0; k < network->pool_count; k++)
+			if (network->pool[k].addr_be)
+				network->pool[kept++] = network->pool[k];
+		memset(&network->pool[kept], 0, (size_t)(network->pool_count - kept) * sizeof(*network->pool));
+		network->pool_count = kept;
+	}
+}
+
 int gl_c_public(struct gl_c *c)
 {
 	struct book p = { .c = c };
@@ -407,6 +422,7 @@ int gl_c_public(struct gl_c *c)
 		g.host = bsearch(&g.addr, p.hosts, p.host_count, sizeof(g.addr), addr_compare);
 		err = compile_group(&p, &g);
 	}
+	close_pools(c);
 	for (size_t i = 0; i < c->uplink_count && !err; i++)
 		err = emit_hosts(&p, &c->uplinks[i]);
 	free(p.uses);

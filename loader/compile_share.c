@@ -13,24 +13,29 @@ struct blocks {
 	bool taken[GL_C_BLOCKS];
 };
 
-static uint16_t take(struct blocks *blocks, uint16_t low, uint16_t end)
+static bool is_free(const struct blocks *blocks, const bool *may, uint16_t at)
+{
+	return !blocks->taken[at] && (!may || may[at]);
+}
+
+static uint16_t take(struct blocks *blocks, const bool *may, uint16_t low, uint16_t end)
 {
 	uint16_t at = low;
 
-	while (at < end && !blocks->taken[at])
+	while (at < end && is_free(blocks, may, at))
 		blocks->taken[at++] = true;
 	return at;
 }
 
-/* The first run of `want` free blocks, or the longest there is. */
-static void find_run(const struct blocks *blocks, uint16_t low, uint16_t end, uint16_t want, uint16_t *run_low,
-		     uint16_t *run_end)
+/* The first run of `want` free blocks, or the longest there is. `may`: of these alone; NULL: any. */
+static void find_run(const struct blocks *blocks, const bool *may, uint16_t low, uint16_t end, uint16_t want,
+		     uint16_t *run_low, uint16_t *run_end)
 {
 	*run_low = *run_end = low;
 	for (uint16_t at = low; at < end;) {
 		uint16_t from = at;
 
-		while (at < end && at - from < want && !blocks->taken[at])
+		while (at < end && at - from < want && is_free(blocks, may, at))
 			at++;
 		if (at - from > *run_end - *run_low) {
 			*run_low = from;
@@ -65,17 +70,17 @@ static bool place(struct blocks *blocks, struct gl_c_share *shares, struct gl_c_
 		if (!keep || low >= end)
 			continue;
 		s->got_low = low;
-		s->got_end = take(blocks, low, end - low > size ? low + size : end);
+		s->got_end = take(blocks, s->may, low, end - low > size ? low + size : end);
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct gl_c_share *s = order[i];
 
 		if (s->got_low < s->got_end)
 			continue;
-		find_run(blocks, s->low, s->end, size, &s->got_low, &s->got_end);
+		find_run(blocks, s->may, s->low, s->end, size, &s->got_low, &s->got_end);
 		if (s->got_low == s->got_end)
 			return false;
-		take(blocks, s->got_low, s->got_end);
+		take(blocks, NULL, s->got_low, s->got_end);
 	}
 	return true;
 }
@@ -91,8 +96,10 @@ int gl_c_share_out(struct gl_c_share *shares, size_t count, size_t *room)
 
 	for (size_t i = 0; i < count; i++)
 		for (uint16_t at = shares[i].low; at < shares[i].end && at < GL_C_BLOCKS; at++) {
-			all += !blocks.taken[at];
-			blocks.taken[at] = true;
+			if (is_free(&blocks, shares[i].may, at)) {
+				all++;
+				blocks.taken[at] = true;
+			}
 		}
 	*room = all;
 	if (count > all)
@@ -119,7 +126,7 @@ int gl_c_share_out(struct gl_c_share *shares, size_t count, size_t *room)
 		uint16_t end = s->end - s->got_low > size ? s->got_low + size : s->end;
 
 		if (s->got_end < end)
-			s->got_end = take(&blocks, s->got_end, end);
+			s->got_end = take(&blocks, s->may, s->got_end, end);
 	}
 out:
 	free(order);
@@ -132,6 +139,6 @@ bool gl_c_gap(uint16_t low, uint16_t end, const uint16_t *ports, size_t count, u
 
 	for (size_t i = 0; i < count; i++)
 		blocks.taken[ports[i] >> GL_NAT_BLOCK_SHIFT] = true;
-	find_run(&blocks, low, end, end - low, gap_low, gap_end);
+	find_run(&blocks, NULL, low, end, end - low, gap_low, gap_end);
 	return *gap_low < *gap_end;
 }

@@ -249,6 +249,48 @@ static void test_tenants_on_one_address_get_blocks_of_their_own(void **state)
 	"    networks: [{name: n, mode: nat, uplink: wan, subnets: [10.0.0.0/24]" nat "}]\n"
 #define HEAD "version: 1\nuplinks: [{name: wan, interface: eth0}]\ntenants:\n"
 
+static void test_several_ranges_of_ports(void **state)
+{
+	static const char two[] = ", nat: {addresses: [203.0.113.1, 203.0.113.2], ports: [40000-40009, 30000-30127]}";
+	char text[1024];
+	struct lab lab = { 0 };
+	struct gl_desired *d;
+	const struct gl_network_val *net;
+
+	(void)state;
+	host(&lab);
+	/* Alone: each range of each address, a guest's ranges side by side. */
+	snprintf(text, sizeof(text), "%s" NET("a", "%s"), HEAD, two);
+	d = lab_compile(&lab, text, NULL);
+	net = network_of(d, "a/n");
+	assert_int_equal(net->pool_count, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(net->pool[i].addr_be, ip(i < 2 ? "203.0.113.1" : "203.0.113.2"));
+		assert_int_equal(net->pool[i].port_min, i % 2 ? 30000 : 40000);
+		assert_int_equal(net->pool[i].port_max, i % 2 ? 30127 : 40009);
+	}
+	check_pools(d);
+	gl_desired_free(d);
+	/* One address shared: there it is one run of whole blocks out of the ranges, the other stays as it is. */
+	snprintf(text, sizeof(text),
+		 "%s" NET("a", "%s") NET("b", ", nat: {addresses: [203.0.113.1], ports: 30000-30400}"), HEAD, two);
+	d = lab_compile(&lab, text, NULL);
+	net = network_of(d, "a/n");
+	assert_int_equal(net->pool_count, 3);
+	assert_int_equal(net->pool[0].addr_be, ip("203.0.113.1"));
+	assert_int_equal(net->pool[0].port_min, 30016);
+	assert_int_equal(net->pool[0].port_max, 30079);
+	assert_int_equal(net->pool[1].addr_be, ip("203.0.113.2"));
+	assert_int_equal(net->pool[2].addr_be, ip("203.0.113.2"));
+	assert_int_equal(net->pool[3].addr_be, 0);
+	net = network_of(d, "b/n");
+	assert_int_equal(net->pool_count, 1);
+	assert_true(net->pool[0].port_min > 30079);
+	check_pools(d);
+	gl_desired_free(d);
+	lab_clear(&lab);
+}
+
 static void test_one_tenant_alone_gets_the_range_as_it_stands(void **state)
 {
 	static const struct {
@@ -730,6 +772,7 @@ int main(void)
 		cmocka_unit_test(test_routes_join_the_networks_that_are_not_isolated),
 		cmocka_unit_test(test_public_addresses_say_whose_they_are),
 		cmocka_unit_test(test_tenants_on_one_address_get_blocks_of_their_own),
+		cmocka_unit_test(test_several_ranges_of_ports),
 		cmocka_unit_test(test_one_tenant_alone_gets_the_range_as_it_stands),
 		cmocka_unit_test(test_the_hosts_own_addresses_are_marked),
 		cmocka_unit_test(test_the_default_range_steps_aside_for_forwards),
