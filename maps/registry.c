@@ -376,7 +376,7 @@ static const struct gl_field sweep_val[] = {
 #define HASH GL_SHAPE_HASH
 
 static const struct gl_map_info rows[GL_MAP_COUNT] = {
-	[GL_MAP_NAME] = ROW("gl_name", "names of tenants, networks, uplinks, interfaces and guests by their numbers",
+	[GL_MAP_NAME] = ROW("gl_name", "names of tenants, networks, uplinks, interfaces, guests and groups by number",
 			    GL_ROLE_PLAIN, HASH, sizeof(struct gl_name_key), sizeof(struct gl_name_val), GL_MAX_NAMES,
 			    0, name_key, name_val),
 	[GL_MAP_DEVMAP] = ROW("gl_devmap", "the device of each slot, for redirects", GL_ROLE_PLAIN, GL_SHAPE_DEVMAP, 4,

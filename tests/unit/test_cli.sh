@@ -176,6 +176,9 @@ run apply "$tmp/bad.yaml" --bpffs "$tmp/bpf" --state "$tmp/state"
 is "apply of a bad definition is status 2" [ "$status" = 2 ]
 is "apply of a bad definition makes nothing" [ ! -e "$tmp/bpf" ]
 is "apply of a bad definition makes no state" [ ! -e "$tmp/state" ]
+run -j flows delete --all --bpffs "$tmp/bpf" --state "$tmp/state"
+is "flows delete where nothing is" json "d == {'deleted': 0}"
+is "flows delete makes no state" [ ! -e "$tmp/state" ]
 printf 'version: 1\n"\377\033": 1\n' >"$tmp/bytes.yaml"
 run -j check "$tmp/bytes.yaml"
 is "check: what is not UTF-8 still makes a document" json "len(d['errors']) >= 1"
