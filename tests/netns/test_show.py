@@ -122,7 +122,7 @@ def flows_tell_their_rule(s):
         ensure(row["state"] == row["tcp_state"] == "established", f"state: {row['state']}")
         ensure(row["packets"] >= 3 and row["bytes"] > 1000 and row["reply_packets"] >= 2 and row["reply_bytes"] > 1000,
                f"figures: {row}")
-        ensure(row["stale"] is False and row["translated"] if "translated" in row else not row["stale"], f"stale: {row}")
+        ensure(row["stale"] is False and row["nat_src"] is None, f"neither stale nor translated: {row}")
         table = s.people("flows", "--dport", "5432")
         ensure(len(table) == 2 and table[1][-1] == "web egress all, db ingress 2", f"table: {table}")
         # The opener alone has a row, from whichever end one asks.
@@ -167,7 +167,8 @@ def nat_shows_all(s):
         row = s.flow("--dst", "198.51.100.20")
         ensure(end(row, "ingress") == ("rule", "web", 2) and row["from_uplink"], f"forwarded: {row}")
         forward = [r for r in rows if r["kind"] == "forward"]
-        ensure([(f["port_min"], f["to_address"], f["flows"]) for f in forward] == [(8080, "10.0.0.11", 1)], f"{forward}")
+        ensure([(f["port_min"], f["to_address"], f["flows"]) for f in forward] == [(8080, "10.0.0.11", 1)],
+               f"{forward}")
     socks = [s.a.udp() for _ in range(80)]
     for u in socks:
         u.sendto(b"x", (SERVER_IP, 5353))
@@ -241,7 +242,7 @@ def groups_show_rules(s):
         ensure(rules["web", "egress", None]["flows"] == 3, f"web's way out: {rules}")
         ensure(("db", "egress", None) not in rules, "db lets nothing out")
         rule = rules["db", "ingress", 2]
-        ensure((rule["proto"], rule["ports"], rule["remote_group"], rule["remote_ip"]) == ("tcp", ["5432"], "web", None),
+        ensure([rule[k] for k in ("proto", "ports", "remote_group", "remote_ip")] == ["tcp", ["5432"], "web", None],
                f"{rule}")
         ensure(rules["web", "ingress", 2]["ports"] == ["80", "8000-8010"], "ports")
         ensure(rule["packets"] >= 5 and rule["bytes"] > 200, f"figures: {rule}")
@@ -333,6 +334,24 @@ def delete_wants_words(s):
     udp_ask(s.a, "10.0.0.12", 53)
     ensure(s.lab.gl("flows", "delete", "--dport", "99").stdout == "0 flows deleted\n", "nothing to cut")
     ensure(s.lab.gl("flows", "delete", "--dport", "53").stdout == "1 flow deleted\n", "one to cut")
+
+
+@gl.shared(Site)
+def full_tables_are_told(s):
+    """A tenant whose share of flows is used up reads so in `show tenants`, and `show nat` has the moment"""
+    lab = s.lab
+    s.delete("--all")
+    lab.apply(DEFINITION.replace("max_flows: 512", "max_flows: 4"))
+    for u in [s.a.udp() for _ in range(20)]:
+        u.sendto(b"x", ("10.0.0.12", 9))
+        u.close()
+    row = wait_for(lambda: [r for r in lab.show("tenants", "--tenant", "red") if r["table_full"]], what="a refusal")[0]
+    ensure(0 < row["flows"] <= row["max_flows"] == 4 and row["table_full"] <= 19, f"{row}")
+    full = [r for r in lab.show("nat", "--tenant", "red") if r.get("reason") == "FLOW_TABLE_FULL"]
+    ensure(len(full) == 1 and full[0]["count"] >= row["table_full"] and full[0]["ago_ms"] < 60000 and
+           full[0]["dst"] is None, f"{full}")
+    ensure(full[0]["count"] == lab.drops().get("FLOW_TABLE_FULL"), "every one of them is a drop")
+    lab.apply(DEFINITION)
 
 
 @gl.shared(Site)
