@@ -76,6 +76,28 @@ static __always_inline bool opener_is_at(const struct pkt *p, const struct openi
 	       port_may_use(p, in, o->in_slot, o->key.src_be);
 }
 
+/* Writes the answers' entry. -EEXIST: another flow that is not over sends the same packets, and keeps its entry; an
+ * outside end could take it away by a public port that leads to the same guest's. */
+static __always_inline int leg_claim(struct opening *o, void *table)
+{
+	struct gl_flow4_val *there;
+	int err = flow_insert(table, &o->peer_key, &o->peer_val);
+
+	if (err != -EEXIST)
+		return err;
+	there = flow_lookup(table, &o->peer_key);
+	if (there) {
+		flow_peer_key(there, o->key.proto, &o->other);
+		if (!flow_key_equal(&o->other, &o->key)) {
+			if (there->state != GL_FLOW_TIME_WAIT && there->state != GL_FLOW_CLOSED &&
+			    flow_lookup(table, &o->other))
+				return -EEXIST;
+			flow_take_away(o->tenant, table, &o->other, &o->other);
+		}
+	}
+	return flow_write(table, &o->peer_key, &o->peer_val);
+}
+
 /* Evaluates o->key from o->in_slot and writes both entries. With `old` (what the opener's entry was so far) the flow
  * stays where it still may be, else both directions are cut. */
 static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, void *table, struct gl_flow4_val *old)
@@ -155,8 +177,9 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 			flow_take_away(o->tenant, table, &o->old_peer, &o->old_peer);
 		written = false;
 	}
-	if (!written && flow_write(table, &o->peer_key, &o->peer_val)) {
-		step = flow_refuse(p, o->tenant);
+	err = written ? 0 : leg_claim(o, table);
+	if (err) {
+		step = err == -EEXIST ? drop(p, GL_DROP_NO_FLOW) : flow_refuse(p, o->tenant);
 		goto cut;
 	}
 	err = old || o->anew ? flow_write(table, &o->key, &o->val) : flow_insert(table, &o->key, &o->val);
@@ -168,10 +191,10 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 		if (peer)
 			flow_peer_key(peer, o->key.proto, &o->old_peer);
 		if (peer && !flow_key_equal(&o->old_peer, &o->peer_key))
-			flow_delete(table, &o->peer_key);
+			flow_take_away(o->tenant, table, &o->peer_key, &o->peer_key);
 		return STEP_NEXT;
 	}
-	flow_delete(table, &o->peer_key);
+	flow_take_away(o->tenant, table, &o->peer_key, &o->peer_key);
 	return flow_refuse(p, o->tenant);
 cut:
 	if (old)

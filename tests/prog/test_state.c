@@ -376,59 +376,119 @@ static const struct {
 };
 #define AGES (sizeof(ages) / sizeof(*ages))
 
+/* What another tenant asks for in the place of these. */
+#define OWN_TIMEOUTS                                                                                                   \
+	"    timeouts: {tcp_opening: 100, tcp_established: 200, tcp_closing: 300, tcp_closed: 400, udp: 500,\n"        \
+	"               udp_assured: 600, icmp: 700, other: 800}\n"
+static const struct {
+	uint8_t proto, state;
+	uint32_t seconds;
+} own_ages[] = {
+	{ 6, GL_FLOW_SYN_SENT, 100 },	 { 6, GL_FLOW_SYN_BOTH, 100 },	{ 6, GL_FLOW_SYN_RECEIVED, 100 },
+	{ 6, GL_FLOW_ESTABLISHED, 200 }, { 6, GL_FLOW_FIN_WAIT, 300 },	{ 6, GL_FLOW_CLOSE_WAIT, 300 },
+	{ 6, GL_FLOW_TIME_WAIT, 400 },	 { 6, GL_FLOW_CLOSED, 400 },	{ 17, GL_FLOW_NEW, 500 },
+	{ 17, GL_FLOW_ASSURED, 600 },	 { 1, GL_FLOW_NEW, 700 },	{ 1, GL_FLOW_ASSURED, 700 },
+	{ 47, GL_FLOW_NEW, 800 },	 { 132, GL_FLOW_ASSURED, 800 },
+};
+#define OWN_AGES (sizeof(own_ages) / sizeof(*own_ages))
+
+/* A flow like the one given, at another port, that has been idle for so many seconds. */
+struct pair {
+	struct flow ask, answer;
+};
+static void put_aged(const char *tenant, struct pair pair, uint16_t port, uint8_t proto, uint8_t state, uint32_t idle,
+		     uint32_t answer_idle)
+{
+	pair.ask.key.proto = pair.answer.key.proto = proto;
+	pair.ask.key.sport_be = pair.answer.key.dport_be = htons(port);
+	pair.ask.val.new_sport_be = pair.answer.val.new_dport_be = htons(port);
+	pair.ask.val.state = pair.answer.val.state = state;
+	pair.ask.val.last_seen -= idle;
+	pair.answer.val.last_seen -= answer_idle;
+	flow_put(tenant, &pair.ask);
+	flow_put(tenant, &pair.answer);
+}
+
+/* Both halves, or none of them? */
+static bool aged_is(const char *tenant, uint8_t proto, uint16_t port, bool there)
+{
+	struct flow flow;
+
+	return flow_find(tenant, proto, "n1", port, "n2", 2, &flow) == there &&
+	       flow_find(tenant, proto, "n2", 2, "n1", port, &flow) == there;
+}
+
+static uint64_t sweep_runs(uint32_t tenant)
+{
+	struct gl_sweep_val val = { 0 };
+
+	bpf_map_lookup_elem(world.obj.map[GL_MAP_SWEEP], &tenant, &val);
+	return val.runs;
+}
+
+static uint64_t freed(uint32_t tenant)
+{
+	struct gl_tenant_stat stat = { 0 };
+
+	bpf_map_lookup_elem(world.obj.map[GL_MAP_TENANT_STAT], &tenant, &stat);
+	return stat.freed;
+}
+
 void test_sweeper(void)
 {
-	uint32_t tenant = tenant_by_name("acme");
+	const uint32_t tenants[2] = { tenant_by_name("acme"), tenant_by_name("globex") };
 	struct frame f = { ETH("n2", "n1"), UDP("n1", 1, "n2", 2) };
-	struct gl_sweep_val before = { 0 }, after = { 0 };
+	uint64_t before[2], was_freed;
 	struct gl_diag diag = { 0 };
-	struct flow ask, answer;
+	struct pair pair;
+	struct flow lone;
 	struct run run;
 
+	apply_with("  - name: globex\n", "  - name: globex\n" OWN_TIMEOUTS);
 	flows_clear();
 	packet("n1", HOOK_TC, &f, &run);
-	if (!flow_find("acme", 17, "n1", 1, "n2", 2, &ask) || !flow_find("acme", 17, "n2", 2, "n1", 1, &answer)) {
+	if (!flow_find("acme", 17, "n1", 1, "n2", 2, &pair.ask) ||
+	    !flow_find("acme", 17, "n2", 2, "n1", 1, &pair.answer)) {
 		result(false, "the sweeper: there is no flow");
 		return;
 	}
-	for (size_t i = 0; i < AGES; i++) {
-		struct flow one = ask, two = answer;
+	for (size_t i = 0; i < AGES; i++)
+		put_aged("acme", pair, 1000 + i, ages[i].proto, ages[i].state, ages[i].idle, ages[i].answer_idle);
+	for (size_t i = 0; i < OWN_AGES; i++)
+		for (int old = 0; old < 2; old++) {
+			uint32_t idle = own_ages[i].seconds + (old ? 1 : -60);
 
-		one.key.proto = two.key.proto = ages[i].proto;
-		one.key.sport_be = two.key.dport_be = htons(1000 + i);
-		one.val.new_sport_be = two.val.new_dport_be = htons(1000 + i);
-		one.val.state = two.val.state = ages[i].state;
-		one.val.last_seen -= ages[i].idle;
-		two.val.last_seen -= ages[i].answer_idle;
-		flow_put("acme", &one);
-		flow_put("acme", &two);
-	}
+			put_aged("globex", pair, 2000 + 2 * i + old, own_ages[i].proto, own_ages[i].state, idle, idle);
+		}
 	/* an answer without its opener */
-	answer.key.sport_be = answer.val.new_sport_be = htons(999);
-	answer.val.last_seen -= 60;
-	flow_put("acme", &answer);
-	bpf_map_lookup_elem(world.obj.map[GL_MAP_SWEEP], &tenant, &before);
-	if (gl_sweep_start(&world.obj, tenant, &diag))
-		complain("the timer did not start");
-	/* starting it again does no harm */
-	if (gl_sweep_start(&world.obj, tenant, &diag))
-		complain("the timer did not start again");
-	for (int i = 0; i < 150 && after.runs == before.runs; i++) {
+	lone = pair.answer;
+	lone.key.sport_be = lone.val.new_sport_be = htons(999);
+	lone.val.last_seen -= 60;
+	flow_put("acme", &lone);
+	was_freed = freed(tenants[1]);
+	for (int i = 0; i < 2; i++) {
+		before[i] = sweep_runs(tenants[i]);
+		/* starting it again does no harm */
+		for (int again = 0; again < 2; again++)
+			if (gl_sweep_start(&world.obj, tenants[i], &diag))
+				complain("the timer did not start");
+	}
+	for (int i = 0; i < 150 && (sweep_runs(tenants[0]) == before[0] || sweep_runs(tenants[1]) == before[1]); i++)
 		usleep(100000);
-		bpf_map_lookup_elem(world.obj.map[GL_MAP_SWEEP], &tenant, &after);
-	}
-	result(after.runs != before.runs, "the sweeper runs");
-	for (size_t i = 0; i < AGES; i++) {
-		struct flow one, two;
-		bool there = flow_find("acme", ages[i].proto, "n1", 1000 + i, "n2", 2, &one);
-		bool answered = flow_find("acme", ages[i].proto, "n2", 2, "n1", 1000 + i, &two);
-
-		result(there == ages[i].stays && answered == ages[i].stays, "the sweeper: %s %s", ages[i].name,
+	result(sweep_runs(tenants[0]) != before[0] && sweep_runs(tenants[1]) != before[1], "the sweeper runs");
+	for (size_t i = 0; i < AGES; i++)
+		result(aged_is("acme", ages[i].proto, 1000 + i, ages[i].stays), "the sweeper: %s %s", ages[i].name,
 		       ages[i].stays ? "stays" : "goes");
-	}
-	result(!flow_find("acme", 17, "n2", 999, "n1", 1, &answer), "the sweeper: an answer without its opener goes");
-	result(flow_find("acme", 17, "n1", 1, "n2", 2, &answer), "the sweeper: a fresh flow stays");
+	for (size_t i = 0; i < OWN_AGES; i++)
+		result(aged_is("globex", own_ages[i].proto, 2000 + 2 * i, true) &&
+			       aged_is("globex", own_ages[i].proto, 2001 + 2 * i, false),
+		       "the sweeper: a tenant's own %u seconds of protocol %u in state %u", own_ages[i].seconds,
+		       own_ages[i].proto, own_ages[i].state);
+	result(freed(tenants[1]) - was_freed == OWN_AGES, "the sweeper counts what it takes away");
+	result(!flow_find("acme", 17, "n2", 999, "n1", 1, &lone), "the sweeper: an answer without its opener goes");
+	result(flow_find("acme", 17, "n1", 1, "n2", 2, &lone), "the sweeper: a fresh flow stays");
 	gl_diag_clear(&diag);
-	memset(&after, 0, sizeof(after));
-	bpf_map_update_elem(world.obj.map[GL_MAP_SWEEP], &tenant, &after, BPF_ANY);
+	for (int i = 0; i < 2; i++)
+		bpf_map_update_elem(world.obj.map[GL_MAP_SWEEP], &tenants[i], &(struct gl_sweep_val){ 0 }, BPF_ANY);
+	back();
 }

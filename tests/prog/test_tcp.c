@@ -24,7 +24,7 @@
 #define BAD_LENGTH "\2\1\5\xb4\1\3\3\7"
 #define BAD_END "\1\1\1\1\1\1\3\3"
 
-enum fate { PASSES = 0, WINDOW, NOT_SYN, TWISTED };
+enum fate { PASSES = 0, WINDOW, NOT_SYN, TWISTED, UNASKED };
 
 /* Numbers are counted from the beginning of their end's direction. */
 struct segment {
@@ -39,9 +39,12 @@ struct segment {
 	uint16_t frag;
 };
 
+enum way { INSIDE = 1, TRANSLATED };
+
 struct sequence {
 	const char *name;
 	bool pickup;
+	enum way not ; /* 0: every way */
 	struct segment segments[16]; /* ended by one without `from` */
 };
 
@@ -331,6 +334,23 @@ static const struct sequence sequences[] = {
 							{ '>', SYN, 9, 0, 0, 8192, PASSES, SENT },
 							{ '<', SYN | ACK, 80000, 10, 0, 8192, PASSES, RECEIVED },
 							{ '>', ACK, 10, 80001, 0, 8192, PASSES, OPEN } } },
+	{ "from the other side after both have closed, where it may open", .not = TRANSLATED,
+	  .segments = { HANDSHAKE,
+			{ '>', FIN | ACK, 1, 1, 0, 8192, PASSES, FIN_WAIT },
+			{ '<', FIN | ACK, 1, 2, 0, 8192, PASSES, TIME_WAIT },
+			{ '<', SYN, 60000, 0, 0, 8192, PASSES, SENT },
+			{ '<', SYN, 60000, 0, 0, 8192, PASSES, SENT },
+			{ '>', SYN | ACK, 80000, 60001, 0, 8192, PASSES, RECEIVED },
+			{ '<', ACK, 60001, 80001, 0, 8192, PASSES, OPEN },
+			{ '>', RST, 70000, 0, 0, 0, WINDOW, OPEN },
+			{ '<', FIN | ACK, 60001, 80001, 0, 8192, PASSES, FIN_WAIT }, /* the opener's now */
+			{ '>', FIN | ACK, 80001, 60002, 0, 8192, PASSES, TIME_WAIT },
+			{ '>', SYN, 1, 0, 0, 8192, PASSES, SENT } } },
+	{ "from the other side, where it may not", .not = INSIDE,
+	  .segments = { HANDSHAKE,
+			{ '<', RST, 1, 0, 0, 0, PASSES, CLOSED },
+			{ '<', SYN, 60000, 0, 0, 8192, UNASKED, CLOSED },
+			{ '>', SYN, 9, 0, 0, 8192, PASSES, SENT } } },
 
 	/* ---- picked up */
 	{ "data of a flow that was there before", .pickup = true,
@@ -361,8 +381,6 @@ static const struct sequence sequences[] = {
 static const uint32_t begin[][2] = { { 0x01020304, 0x71223344 },
 				     { 0xffffffff, 0xfffffffe },
 				     { 0x7ffffff0, 0xffff0000 } };
-
-enum way { INSIDE = 0, TRANSLATED };
 
 static struct frame frame_of(const struct segment *s, enum way way, const uint32_t isn[2])
 {
@@ -404,7 +422,7 @@ static int state_of(enum way way)
 static void play(const struct sequence *q, enum hook hook, enum way way, const uint32_t isn[2])
 {
 	static const enum gl_drop reasons[] = { GL_DROP_NONE, GL_DROP_TCP_WINDOW, GL_DROP_TCP_NOT_SYN,
-						GL_DROP_L4_TRUNCATED };
+						GL_DROP_L4_TRUNCATED, GL_DROP_NO_FLOW };
 
 	flows_clear();
 	for (const struct segment *s = q->segments; s->from; s++) {
@@ -432,6 +450,75 @@ static void play(const struct sequence *q, enum hook hook, enum way way, const u
 	}
 }
 
+/* An end that was opened to, by a forwarded port, opens the same tuple itself: that takes a translated port, and the
+ * forwarded one is without a flow. */
+static void turns_round(enum hook hook)
+{
+	const struct frame ask = { ETH("wan", "hop"), TCP(OUT, 5000, NAT, 8080, SYN) };
+	const struct frame refusal = { ETH(GW, "n1"), TCP("n1", 80, OUT, 5000, RST | ACK), .exact = true,
+				       .ack = FRAME_ISN + 1 };
+	const struct frame close = { ETH(GW, "n1"), TCP("n1", 80, OUT, 5000, RST | ACK) };
+	const struct frame own = { ETH(GW, "n1"), TCP("n1", 80, OUT, 5000, SYN) };
+	struct flow flow;
+
+	flows_clear();
+	expect(SEND, "wan", hook, ask, "the SYN to the forwarded port");
+	expect(SEND, "n1", hook, refusal, "its refusal");
+	expect(SEND, "n1", hook, own, "the guest's own SYN");
+	if (!flow_find("acme", 6, "n1", 80, OUT, 5000, &flow) || flow.val.flags & GL_FLOW_F_REPLY ||
+	    flow.val.state != GL_FLOW_SYN_SENT || flow.val.new_sport_be != htons(NAT_PORT))
+		complain("the guest's flow is not its own");
+	if (flow_find("acme", 6, OUT, 5000, NAT, 8080, &flow) || flow_count("acme") != 2)
+		complain("%zu entries for one flow", flow_count("acme"));
+	expect(DROP, "wan", hook, (struct frame){ ETH("wan", "hop"), TCP(OUT, 5000, NAT, 8080, ACK) },
+	       "a packet of the old flow");
+	expect(SEND, "wan", hook, (struct frame){ ETH("wan", "hop"), TCP(OUT, 5000, NAT, NAT_PORT, SYN | ACK) },
+	       "the answer to the new one");
+	/* It would send the guest's very packets. */
+	expect(DROP, "wan", hook, ask, "the forwarded port while the guest's own flow lives");
+	if (drops("wan", GL_DROP_NO_FLOW) != 1 || !flow_find("acme", 6, "n1", 80, OUT, 5000, &flow) ||
+	    flow.val.flags & GL_FLOW_F_REPLY || flow.val.state != GL_FLOW_SYN_RECEIVED)
+		complain("the guest's own flow is not what it was");
+	expect(SEND, "n1", hook, close, "the reset of the guest's own");
+	expect(SEND, "wan", hook, ask, "the forwarded port afterwards");
+	if (!flow_find("acme", 6, "n1", 80, OUT, 5000, &flow) || !(flow.val.flags & GL_FLOW_F_REPLY) ||
+	    flow_count("acme") != 2)
+		complain("%zu entries for one flow", flow_count("acme"));
+	result(true, "%s tcp: an end that was opened to opens the tuple itself", hook_name(hook));
+}
+
+/* What was learned lasts when the definition changes elsewhere, whoever sends next. */
+static void stays_known(enum hook hook, char next)
+{
+	static const struct sequence open = { .segments = { SCALED } };
+	const struct sequence then = { .segments = { { next, ACK, 1, 1, 100, 8192, PASSES, OPEN },
+						     { '<', RST, 1 + 8192 * 128, 0, 0, 0, WINDOW, OPEN },
+						     { '<', RST, 8192 * 128, 0, 0, 0, PASSES, OPEN } } };
+	const struct segment *s = then.segments;
+	struct flow was, now;
+	struct run run;
+
+	flows_clear();
+	for (const struct segment *o = open.segments; o->from; o++) {
+		struct frame f = frame_of(o, TRANSLATED, begin[0]);
+
+		packet(o->from == '>' ? "n1" : "wan", hook, &f, &run);
+	}
+	if (!flow_find("acme", 6, "n1", 1000, OUT, 80, &was))
+		complain("there is no flow");
+	apply_with("addresses: [192.168.8.11]", "addresses: [192.168.8.12]");
+	expect(SEND, next == '>' ? "n1" : "wan", hook, frame_of(&s[0], TRANSLATED, begin[0]), "data");
+	expect(DROP, "wan", hook, frame_of(&s[1], TRANSLATED, begin[0]), "a reset behind the window");
+	expect(SEND, "wan", hook, frame_of(&s[2], TRANSLATED, begin[0]), "a reset in the window");
+	if (!flow_find("acme", 6, "n1", 1000, OUT, 80, &now) || now.val.gen == was.val.gen ||
+	    now.val.state != GL_FLOW_ESTABLISHED || now.val.tcp_scale != 7 || now.val.created != was.val.created ||
+	    now.val.seq_end != was.val.seq_end + (next == '>' ? 100 : 0))
+		complain("the flow does not go on as it was");
+	back();
+	result(true, "%s tcp: what was learned lasts through a change, %s sends first", hook_name(hook),
+	       next == '>' ? "the opener" : "the other end");
+}
+
 void test_tcp(void)
 {
 	for (int pickup = 0; pickup < 2; pickup++) {
@@ -442,10 +529,16 @@ void test_tcp(void)
 				if (sequences[i].pickup != pickup)
 					continue;
 				for (int way = INSIDE; way <= TRANSLATED; way++)
-					for (size_t n = 0; n < sizeof(begin) / sizeof(*begin); n++)
+					for (size_t n = 0;
+					     way != (int)sequences[i].not &&n < sizeof(begin) / sizeof(*begin); n++)
 						play(&sequences[i], hook, way, begin[n]);
 				result(true, "%s tcp: %s", hook_name(hook), sequences[i].name);
 			}
 	}
 	back();
+	for (int hook = HOOK_XDP; hook <= HOOK_TC; hook++) {
+		turns_round(hook);
+		stays_known(hook, '>');
+		stays_known(hook, '<');
+	}
 }
