@@ -91,6 +91,13 @@ nothing globex-web 10.0.0.12 192.168.7.13 $HOST
 nothing globex-app 10.0.0.12 192.168.7.12
 nothing outside 10.0.0.11 10.0.0.12 10.0.0.13 192.168.7.13
 
+# ---- security groups --------------------------------------------------------------------------------------------
+
+before=$(drops acme-lab GROUP_INGRESS)
+is "a port that no rule of the target's group names answers nobody" "" "$(ask acme-lab tcp 192.168.7.12 80 1200)"
+is "and is counted" yes "$([ "$(drops acme-lab GROUP_INGRESS)" -gt "$before" ] && echo yes)"
+is "on another interface of the same guest, without groups, it answers" "acme/db *" "$(ask acme-web tcp 10.0.0.12 80)"
+
 # ---- translation ------------------------------------------------------------------------------------------------
 
 is "acme is seen with its public address" "server saw $ACME_PUBLIC *" "$(ask acme-web udp $SERVER 53)"

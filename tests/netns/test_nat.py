@@ -437,9 +437,9 @@ def ftp(s):
             raise gl.Failed("active mode works: somebody reads the payload")
     # What looks like such a command opens nothing either.
     with s.a.connect(SERVER_IP, 80) as t:
-        t.sendall(b"PORT 10,0,0,12,31,144\r\n227 Entering Passive Mode (10,0,0,12,31,144)\r\n")
+        t.sendall(b"PORT 10,0,0,12,31,145\r\n227 Entering Passive Mode (10,0,0,12,31,145)\r\n")
         t.recv(100)
-        ensure(refused(tcp_ask, s.lab.out, MANY, 31 * 256 + 144, timeout=0.5), "a way in was opened")
+        ensure(refused(tcp_ask, s.lab.out, MANY, 31 * 256 + 145, timeout=0.5), "a way in was opened")
     ensure(len(s.lab.show("flows", "--tenant", "many")) <= flows + 2, "flows that nobody opened")
 
 
