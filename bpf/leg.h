@@ -115,11 +115,8 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 			o->hairpin = peer->flags & GL_FLOW_F_HAIRPIN ? 1 : 0;
 	}
 	in = port_by_slot(o->in_slot, p->side);
-	if (!in) {
-		step = drop(p, GL_DROP_MAP_MISSING);
-		goto cut;
-	}
-	if (old && !opener_is_at(p, o, in)) {
+	/* The opener's interface has gone, or is another's now. */
+	if (!in || (old && !opener_is_at(p, o, in))) {
 		step = drop(p, GL_DROP_NO_FLOW);
 		goto cut;
 	}
@@ -353,8 +350,9 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 		if (step)
 			return step;
 		flow = flow_lookup(table, &key);
+		/* An answer to an address or port that the flow no longer has. */
 		if (!flow)
-			return drop(p, GL_DROP_MAP_MISSING);
+			return drop(p, GL_DROP_NO_FLOW);
 		opened = p->opened;
 	}
 	if (key.proto == IPPROTO_TCP) {

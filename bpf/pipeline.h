@@ -115,6 +115,7 @@ static __always_inline enum step leg_public(struct pkt *p, const struct gl_addr4
 
 static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct way *way)
 {
+	const struct gl_addr4_val *addr;
 	const struct gl_port_val *in;
 	struct gl_flow4_val *flow;
 	enum step step;
@@ -159,8 +160,11 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 	p->sport_be = flow->new_sport_be;
 	p->dport_be = flow->new_dport_be;
 	p->hairpin = 1;
-	step = leg_public(p, public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink), in->uplink, in->uplink_slot,
-			  &way->flow);
+	addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink);
+	/* It was ours when the flow began. */
+	if (!addr)
+		return drop(p, GL_DROP_NO_FLOW);
+	step = leg_public(p, addr, in->uplink, in->uplink_slot, &way->flow);
 	flow = way->flow;
 	if (step == STEP_PASS)
 		return drop(p, GL_DROP_HOST_ADDRESS);
