@@ -38,11 +38,15 @@ static __always_inline __u32 tcp_end(const struct pkt *p)
 	       (p->tcp_flags & TCP_FIN ? 1 : 0);
 }
 
-/* Does the packet acknowledge the SYN of `peer` (and what data came with it)? */
+/* Does the packet acknowledge the SYN of `peer` (and what data came with it)? Where a later SYN has taken the place of
+ * that one's number, only all that was sent will do. */
 static __always_inline bool tcp_acks_syn(const struct pkt *p, const struct gl_flow4_val *peer)
 {
-	return peer->tcp_flags & TCP_SYN && p->tcp_flags & TCP_ACK &&
-	       p->tcp_ack - (peer->pending + 1) <= peer->seq_end - (peer->pending + 1);
+	if (!(peer->tcp_flags & TCP_SYN) || !(p->tcp_flags & TCP_ACK))
+		return false;
+	if (peer->syn_scale & GL_SYN_PENDING)
+		return p->tcp_ack == peer->seq_end;
+	return p->tcp_ack - (peer->pending + 1) <= peer->seq_end - (peer->pending + 1);
 }
 
 /* Does it answer a SYN that was seen in a flow that was already open? */
