@@ -67,9 +67,9 @@ bench: all tests
 fuzz: $(BUILD)/.fuzzers
 	$(Q)tests/fuzz/run.sh $(BUILD) $(or $(FUZZ_SECONDS),300)
 
-## soak: what takes longer than `make check` allows: 1 GiB transfers, many more random frames
+## soak: what takes longer than `make check` allows: 1 GiB transfers, many more random frames and sequences
 soak: all tests
-	$(Q)GL_SOAK=1 GL_FRAMES=20000 tests/run.sh $(BUILD) netns/test_offloads netns/test_isolation
+	$(Q)GL_SOAK=1 GL_FRAMES=20000 tests/run.sh $(BUILD) prog/model_test netns/test_offloads netns/test_isolation
 
 # ---- programs ---------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN  := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
 .PHONY: tests tools
-tests: $(UNIT_BIN) $(if $(PROG_SRC),$(BUILD)/prog_test) $(FUZZ_BIN) tools
+tests: $(UNIT_BIN) $(if $(PROG_SRC),$(BUILD)/prog_test) $(BUILD)/model_test $(FUZZ_BIN) tools
 tools: $(TOOL_BIN)
 
 $(BUILD)/san/%.o: %.c $(HDR)
@@ -152,6 +152,18 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 $(BUILD)/prog_test: $(PROG_SRC) $(wildcard tests/prog/*.h) $(LIB) $(SKEL) $(BUILD)/count.skel.h $(BUILD)/native.skel.h
 	$(call say,PROG,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(PROG_SRC) $(LIB) $(LDLIBS)
+
+# The reference model beside the programs.
+MODEL_SRC := $(filter-out %.bpf.c,$(wildcard tests/model/*.c))
+MODEL_LIB := $(addprefix tests/prog/,world.c run.c frame.c definition.c)
+
+$(BUILD)/sweep.bpf.o: tests/model/sweep.bpf.c $(BPF_HDR)
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -Ibpf -DGL_HOOK_TC -c $< -o $@
+
+$(BUILD)/model_test: $(MODEL_SRC) $(MODEL_LIB) $(wildcard tests/model/*.h tests/prog/*.h) $(LIB) $(BUILD)/native.skel.h $(BUILD)/sweep.skel.h
+	$(call say,PROG,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(MODEL_SRC) $(MODEL_LIB) $(LIB) $(LDLIBS)
 
 $(BUILD)/tools/%: tests/tools/%.c
 	$(call say,TOOL,$@)

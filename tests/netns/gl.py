@@ -41,10 +41,8 @@ class Lab:
 
     made = 0
 
-    def __init__(self, mtu=1500, uplink="veth", beside=None):
-        """beside: another lab, whose outside is this one's as well; the host is then 203.0.113.2 behind 203.0.113.1."""
+    def __init__(self, mtu=1500, uplink="veth"):
         Lab.made += 1
-        port, host_ip, router_ip = ("out0", HOST_IP, ROUTER_IP) if not beside else ("out9", "203.0.113.2", "203.0.113.1")
         prefix = f"{Lab.made}-"
         self.tmp = INSTANCE or tempfile.mkdtemp(dir=world.SCRATCH)
         if not INSTANCE:
@@ -52,24 +50,22 @@ class Lab:
             mount("bpf", self.tmp + "/bpf", "bpf")
         self.bpffs, self.state_dir = self.tmp + "/bpf/gl", self.tmp + "/state"
         self.prefix = prefix
-        self.host, self.out = Netns(prefix + "host"), beside.out if beside else Netns(prefix + "out")
-        self.guests, self.taps, self.spaces = {}, {}, [self.host] if beside else [self.host, self.out]
+        self.host, self.out = Netns(prefix + "host"), Netns(prefix + "out")
+        self.guests, self.taps, self.spaces = {}, {}, [self.host, self.out]
         self.uplink = uplink
         self.wire = "wan"
         if uplink == "bridge":
             self.wire = "wan0"
             self.host.ip("link add wan type bridge", "link set wan address 02:00:00:00:00:02")
-        self.host.ip(f"link add {self.wire} mtu {mtu} type veth peer name {port} mtu {mtu} netns {self.out.name}")
+        self.host.ip(f"link add {self.wire} mtu {mtu} type veth peer name out0 mtu {mtu} netns {self.out.name}")
         if uplink == "bridge":
             self.host.ip("link set wan0 master wan up", f"link set wan mtu {mtu} up")
         # A real card needs nothing from its peer; a veth takes redirected frames only where its peer polls.
-        self.out.sh(f"ethtool -K {port} gro on")
+        self.out.sh("ethtool -K out0 gro on")
         # A card that takes tags out of frames would hide them from XDP, and guestlane then leaves XDP off.
         self.host.sh(f"ethtool -K {self.wire} rxvlan off")
-        self.host.ip(f"addr add {host_ip}/24 dev wan", "link set wan up", f"route add default via {router_ip}")
-        self.out.ip(f"addr add {router_ip}/24 dev {port}", f"link set {port} up")
-        if not beside:
-            self.out.ip(f"addr add {SERVER_IP}/32 dev lo")
+        self.host.ip(f"addr add {HOST_IP}/24 dev wan", "link set wan up", f"route add default via {ROUTER_IP}")
+        self.out.ip(f"addr add {ROUTER_IP}/24 dev out0", "link set out0 up", f"addr add {SERVER_IP}/32 dev lo")
         self.out.sysctl("ipv4/ip_forward", 1)
         if INSTANCE:
             self.wipe()

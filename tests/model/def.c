@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What does a definition say? Taken from the parser's result, with the defaults that docs/definition.md names; the
+ * compiler has no part in it. Names have numbers of the model's own. Neighbours: model.h. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader/diag.h"
+#include "model.h"
+
+static char tenant_names[M_TENANTS][64], net_names[M_NETS][128], port_names[M_PORTS][64];
+static unsigned tenants, nets, ports;
+
+#define NUMBER(table, count, name)                                                                                     \
+	do {                                                                                                           \
+		for (unsigned i_ = 0; i_ < (count); i_++)                                                              \
+			if (!strcmp((table)[i_], name))                                                                \
+				return i_;                                                                             \
+		if ((count) == sizeof(table) / sizeof(*(table)))                                                       \
+			abort();                                                                                       \
+		snprintf((table)[count], sizeof(*(table)), "%s", name);                                                \
+		return (count)++;                                                                                      \
+	} while (0)
+
+void names_reset(void)
+{
+	tenants = nets = ports = 0;
+}
+
+unsigned tenant_number(const char *name)
+{
+	NUMBER(tenant_names, tenants, name);
+}
+
+unsigned net_number(const char *tenant, const char *net)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%.60s/%.60s", tenant, net);
+	NUMBER(net_names, nets, path);
+}
+
+unsigned port_number(const char *dev)
+{
+	if (!strcmp(dev, "wan"))
+		return M_UPLINK;
+	NUMBER(port_names, ports, dev);
+}
+
+const char *port_name(unsigned port)
+{
+	return port == M_UPLINK ? "wan" : port < ports ? port_names[port] : "?";
+}
+
+const char *tenant_name(unsigned tenant)
+{
+	return tenant < tenants ? tenant_names[tenant] : "?";
+}
+
+const char *net_name(unsigned net)
+{
+	return net < nets ? net_names[net] : "?";
+}
+
+unsigned port_count(void)
+{
+	return ports;
+}
+
+static uint32_t addr_of(const struct gl_prefix *prefix)
+{
+	const uint8_t *b = prefix->bytes;
+
+	return (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
+}
+
+static void read_net(struct m_def *def, unsigned tenant, const struct gl_network *net)
+{
+	const char *owner = def->tenants[tenant]->name.s;
+	struct m_net *n = &def->nets[net_number(owner, net->name.s)];
+	struct gl_prefix gw = gl_network_gateway(net, 0);
+
+	n->def = net;
+	n->tenant = tenant;
+	n->subnet = addr_of(&net->subnets[0]);
+	n->mask = ~0u << (32 - net->subnets[0].len);
+	n->gw = addr_of(&gw);
+	gl_gateway_mac(owner, net->name.s, n->gw_mac);
+	if (net->mode != GL_MODE_NAT)
+		return;
+	for (; n->span_count < net->nat_port_count && n->span_count < M_SPANS; n->span_count++)
+		n->spans[n->span_count] = net->nat_ports[n->span_count];
+	for (size_t i = 0; i < net->nat_address_count; i++)
+		for (uint32_t a = addr_of(&net->nat_addresses[i].first); a <= addr_of(&net->nat_addresses[i].last); a++)
+			n->pool[n->pool_count++] = a;
+}
+
+static void read_port(struct m_def *def, unsigned tenant, const struct gl_interface *iface)
+{
+	struct m_port *p = &def->ports[port_number(iface->tap.s)];
+
+	p->def = iface;
+	p->tenant = tenant;
+	p->net = net_number(def->tenants[tenant]->name.s, iface->network.s);
+	memcpy(p->mac, iface->mac, 6);
+	p->addr = addr_of(&iface->addresses[0]);
+	p->floating = iface->floating_count ? addr_of(&iface->floating_ips[0]) : 0;
+}
+
+int def_read(const char *text, struct m_def *ret)
+{
+	struct gl_diag diag = { 0 };
+	struct gl_definition *def = NULL;
+	int err = gl_definition_new(&def);
+
+	memset(ret, 0, sizeof(*ret));
+	if (!err)
+		err = gl_parse(def, "definition", text, strlen(text), &diag);
+	if (!err)
+		err = gl_validate(def, &diag);
+	for (size_t i = 0; i < diag.count; i++)
+		printf("%u:%u: %s\n", diag.findings[i].loc.line, diag.findings[i].loc.col, diag.findings[i].text);
+	gl_diag_clear(&diag);
+	if (err) {
+		gl_definition_free(def);
+		return err;
+	}
+	ret->parsed = def;
+	for (size_t i = 0; i < def->tenant_count; i++) {
+		const struct gl_tenant *t = &def->tenants[i];
+		unsigned number = tenant_number(t->name.s);
+
+		ret->tenants[number] = t;
+		for (size_t j = 0; j < t->network_count; j++)
+			read_net(ret, number, &t->networks[j]);
+		for (size_t j = 0; j < t->guest_count; j++)
+			for (size_t k = 0; k < t->guests[j].interface_count; k++)
+				read_port(ret, number, &t->guests[j].interfaces[k]);
+	}
+	return 0;
+}
+
+void def_free(struct m_def *def)
+{
+	gl_definition_free(def->parsed);
+	def->parsed = NULL;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Random definitions, in pairs: the second one is the first after a few changes. Three tenants with the same addresses
+ * and MACs, every mode but bridge, few ports. Neighbours: model.h, gen.c (what goes on in them). */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+
+#define TENANTS 3
+#define GROUPS 4
+#define RULES 4
+#define GUESTS 8
+
+/* Guests of each tenant: their taps (tests/prog/world.c makes them) and networks. */
+static const struct {
+	const char *tap, *net, *addr;
+} guests[TENANTS][GUESTS] = {
+	{ { "n1", "front", "10.0.0.11" },
+	  { "n2", "front", "10.0.0.12" },
+	  { "n3", "front", "10.0.0.13" },
+	  { "nb", "back", "10.0.1.11" },
+	  { "ns", "back", "10.0.1.12" },
+	  { "r1", "open", "198.51.100.10" },
+	  { "i1", "lab", "192.168.7.11" } },
+	{ { "g1", "front", "10.0.0.11" },
+	  { "g2", "front", "10.0.0.12" },
+	  { "t1", "back", "10.0.1.11" },
+	  { "r2", "open", "198.51.100.74" },
+	  { "i2", "lab", "192.168.7.11" },
+	  { "q1", "lab", "192.168.7.12" } },
+	{ { "p1", "front", "10.0.0.11" }, { "p2", "front", "10.0.0.12" }, { "slow", "back", "10.0.1.11" } },
+};
+
+/* Choices; those of a definition as text are kept as text. */
+struct genes {
+	struct {
+		unsigned max_flows;
+		char timeouts[160];
+		bool pickup;
+		unsigned pool_ports[2], pool_first[2], addresses[2]; /* front, back */
+		bool eim[2], same_pool;
+		char mss[4][12];
+		unsigned open_to[4];
+		unsigned groups; /* how many there are */
+		char rules[GROUPS][2][RULES][128];
+		unsigned rule_count[GROUPS][2];
+		bool egress[GROUPS];
+		struct {
+			unsigned member; /* bits of groups */
+			bool floating, pair, absent;
+			unsigned tcp_to, udp_to; /* forwards, 0: none */
+		} guest[GUESTS];
+	} t[TENANTS];
+};
+
+static void text(char *to, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void text(char *to, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(to, size, fmt, ap);
+	va_end(ap);
+}
+
+#define ONE_OF(...)                                                                                                    \
+	({                                                                                                             \
+		static const char *const words_[] = { __VA_ARGS__ };                                                   \
+		words_[random_below(sizeof(words_) / sizeof(*words_))];                                                \
+	})
+
+static void random_rule(char *to, size_t size, unsigned groups)
+{
+	static const char *const remotes[] = {
+		"remote_ip: 0.0.0.0/0",	    "remote_ip: 198.18.0.0/15",	 "remote_ip: 198.18.0.1/32",
+		"remote_ip: 198.18.0.2",    "remote_ip: 10.0.0.0/16",	 "remote_ip: 10.0.0.12",
+		"remote_ip: 10.0.0.8/29",   "remote_ip: 203.0.113.0/24", "remote_ip: 192.0.0.0/8",
+		"remote_ip: 198.51.100.74", "remote_ip: 10.0.1.0/24",
+	};
+	char remote[48] = "";
+	const char *what = ONE_OF("proto: any", "proto: tcp", "proto: udp", "proto: icmp", "proto: tcp, ports: 80",
+				  "proto: tcp, ports: [80, 1000-1001]", "proto: udp, ports: [53]",
+				  "proto: udp, ports: 53-1001", "proto: tcp, ports: 1-65535",
+				  "proto: tcp, ports: [53-79, 81-999, 1000]", "proto: icmp, icmp_type: 8",
+				  "proto: icmp, icmp_type: 8, icmp_code: 0", "proto: 47", "proto: sctp, ports: 80",
+				  "proto: 6", "", "proto: udp, ports: 5353", "proto: udp, ports: [1000, 53]");
+
+	if (chance(30))
+		text(remote, sizeof(remote), "remote_group: s%u", random_below(groups));
+	else if (chance(60))
+		text(remote, sizeof(remote), "%s", remotes[random_below(sizeof(remotes) / sizeof(*remotes))]);
+	text(to, size, "{%s%s%s}", what, *what && *remote ? ", " : "", remote);
+}
+
+static void random_groups(struct genes *g, unsigned t)
+{
+	g->t[t].groups = chance(40) ? 0 : 2 + random_below(GROUPS - 1);
+	for (unsigned i = 0; i < g->t[t].groups; i++)
+		for (unsigned dir = 0; dir < 2; dir++) {
+			g->t[t].egress[i] = chance(50);
+			g->t[t].rule_count[i][dir] = random_below(RULES + 1);
+			for (unsigned j = 0; j < RULES; j++)
+				random_rule(g->t[t].rules[i][dir][j], sizeof(g->t[t].rules[i][dir][j]), g->t[t].groups);
+		}
+}
+
+static void random_pool(struct genes *g, unsigned t, unsigned net)
+{
+	static const unsigned counts[] = { 1, 2, 3, 4, 5, 8, 64 };
+
+	g->t[t].pool_ports[net] = counts[random_below(7)];
+	g->t[t].pool_first[net] = 40000 + 1000 * net + random_below(70);
+	g->t[t].addresses[net] = 1 + random_below(2);
+}
+
+static void random_guest(struct genes *g, unsigned t, unsigned i)
+{
+	g->t[t].guest[i].member = g->t[t].groups ? random_below(1u << g->t[t].groups) & random_below(16) : 0;
+	g->t[t].guest[i].floating = (i == 2 || i == 4) && chance(60);
+	g->t[t].guest[i].pair = chance(25);
+	g->t[t].guest[i].tcp_to = chance(30) ? 80 : 0;
+	g->t[t].guest[i].udp_to = chance(30) ? (chance(50) ? 53 : 5353) : 0;
+}
+
+static void random_mss(struct genes *g, unsigned t, unsigned net)
+{
+	text(g->t[t].mss[net], sizeof(g->t[t].mss[net]), "%s", ONE_OF("keep", "path", "1200", "536"));
+}
+
+/* At least one, none of those that conversations are idle for; see gen.c. */
+static unsigned seconds(unsigned most)
+{
+	return 7 * random_below(most / 7) + 1 + random_below(2);
+}
+
+static void genes_make(struct genes *g)
+{
+	memset(g, 0, sizeof(*g));
+	for (unsigned t = 0; t < TENANTS; t++) {
+		g->t[t].max_flows = t == 0 ? 100 : 4 + random_below(t == 1 ? 12 : 3);
+		if (chance(30))
+			text(g->t[t].timeouts, sizeof(g->t[t].timeouts),
+			     "{tcp_opening: %u, tcp_established: %u, tcp_closing: %u, tcp_closed: %u, udp: %u, "
+			     "udp_assured: %u, icmp: %u, other: %u}",
+			     seconds(60), 63 + seconds(600), seconds(300), seconds(60), seconds(60), seconds(300),
+			     seconds(60), seconds(60));
+		g->t[t].pickup = chance(30);
+		g->t[t].same_pool = chance(25);
+		random_groups(g, t);
+		for (unsigned net = 0; net < 2; net++) {
+			random_pool(g, t, net);
+			g->t[t].eim[net] = chance(35);
+		}
+		for (unsigned net = 0; net < 4; net++) {
+			random_mss(g, t, net);
+			g->t[t].open_to[net] = random_below(3);
+		}
+		for (unsigned i = 0; i < GUESTS; i++)
+			random_guest(g, t, i);
+	}
+}
+
+static void genes_change(struct genes *g)
+{
+	for (unsigned n = 1 + random_below(4); n--;) {
+		const unsigned t = random_below(TENANTS), i = random_below(GUESTS), net = random_below(2);
+		const unsigned group = random_below(GROUPS), dir = random_below(2);
+
+		switch (random_below(9)) {
+		case 0:
+			random_guest(g, t, i);
+			break;
+		case 1:
+			g->t[t].guest[i].absent = i > 0;
+			break;
+		case 2:
+			random_pool(g, t, net);
+			break;
+		case 3:
+			g->t[t].open_to[random_below(4)] = random_below(3);
+			break;
+		case 4:
+			g->t[t].rule_count[group][dir] = random_below(RULES + 1);
+			break;
+		case 5:
+			random_rule(g->t[t].rules[group][dir][0], sizeof(g->t[t].rules[group][dir][0]),
+				    g->t[t].groups ? g->t[t].groups : 1);
+			break;
+		case 6:
+			g->t[t].egress[group] = !g->t[t].egress[group];
+			break;
+		case 7:
+			g->t[t].guest[i].member ^= g->t[t].groups ? 1u << random_below(g->t[t].groups) : 0;
+			break;
+		default:
+			g->t[t].guest[i].tcp_to = g->t[t].guest[i].udp_to = 0;
+			g->t[t].guest[i].floating = false;
+			break;
+		}
+	}
+}
+
+/* ---- as text ---------------------------------------------------------------------------------------------------- */
+
+static void write_groups(FILE *f, const struct genes *g, unsigned t)
+{
+	static const char *const words[] = { "ingress", "egress" };
+
+	if (!g->t[t].groups)
+		return;
+	fprintf(f, "    security_groups:\n");
+	for (unsigned i = 0; i < g->t[t].groups; i++) {
+		fprintf(f, "      - name: s%u\n", i);
+		for (unsigned dir = 0; dir < 2; dir++) {
+			if (dir == 1 && !g->t[t].egress[i])
+				continue;
+			fprintf(f, "        %s: [", words[dir]);
+			for (unsigned j = 0; j < g->t[t].rule_count[i][dir]; j++)
+				fprintf(f, "%s%s", j ? ", " : "", g->t[t].rules[i][dir][j]);
+			fprintf(f, "]\n");
+		}
+	}
+}
+
+static void write_nat_network(FILE *f, const struct genes *g, unsigned t, unsigned net)
+{
+	static const char *const open_to[] = { "network", "tenant", "anywhere" };
+	const unsigned pool = g->t[t].same_pool ? 0 : net;
+	const unsigned addr = 10 + 20 * t + 4 * pool;
+
+	fprintf(f,
+		"      - {name: %s, mode: nat, uplink: wan, subnets: [10.0.%u.0/24], open_to: %s, mss: %s,\n"
+		"         nat: {addresses: [203.0.113.%u-203.0.113.%u], ports: %u-%u, mapping: endpoint-%s}}\n",
+		net ? "back" : "front", net, open_to[g->t[t].open_to[net]], g->t[t].mss[net], addr,
+		addr + g->t[t].addresses[pool] - 1, g->t[t].pool_first[pool],
+		g->t[t].pool_first[pool] + g->t[t].pool_ports[pool] - 1,
+		g->t[t].eim[net] ? "independent" : "dependent");
+}
+
+static void write_guest(FILE *f, const struct genes *g, unsigned t, unsigned i)
+{
+	const bool nat = !strcmp(guests[t][i].net, "front") || !strcmp(guests[t][i].net, "back");
+	const unsigned forwarded = 10 + 20 * t + (g->t[t].same_pool || strcmp(guests[t][i].net, "back") ? 0 : 4);
+
+	fprintf(f, "      - name: %s\n        interfaces:\n          - tap: %s\n", guests[t][i].tap, guests[t][i].tap);
+	fprintf(f, "            mac: '52:54:00:00:00:%02x'\n            network: %s\n            addresses: [%s]\n",
+		i + 1, guests[t][i].net, guests[t][i].addr);
+	if (g->t[t].guest[i].pair && nat)
+		fprintf(f, "            allowed_address_pairs: [10.0.%u.%u/32]\n", !strcmp(guests[t][i].net, "back"),
+			100 + i);
+	if (g->t[t].guest[i].floating && nat)
+		fprintf(f, "            floating_ips: [203.0.113.%u]\n", 80 + 10 * t + i);
+	if (g->t[t].guest[i].member) {
+		const char *comma = "";
+
+		fprintf(f, "            security_groups: [");
+		for (unsigned j = 0; j < g->t[t].groups; j++)
+			if (g->t[t].guest[i].member >> j & 1) {
+				fprintf(f, "%ss%u", comma, j);
+				comma = ", ";
+			}
+		fprintf(f, "]\n");
+	}
+	if (!nat || (!g->t[t].guest[i].tcp_to && !g->t[t].guest[i].udp_to))
+		return;
+	fprintf(f, "        port_forwards:\n");
+	if (g->t[t].guest[i].tcp_to)
+		fprintf(f, "          - {proto: tcp, address: 203.0.113.%u, port: %u, to: %u}\n", forwarded, 8080 + i,
+			g->t[t].guest[i].tcp_to);
+	if (g->t[t].guest[i].udp_to)
+		fprintf(f, "          - {proto: udp, address: 203.0.113.%u, port: %u, to: %u}\n", forwarded, 53 + i,
+			g->t[t].guest[i].udp_to);
+}
+
+static void write_definition(FILE *f, const struct genes *g)
+{
+	static const char *const open_to[] = { "network", "tenant", "anywhere" };
+	static const char *const names[TENANTS] = { "large", "middle", "small" };
+
+	fprintf(f, "version: 1\nuplinks: [{name: wan, interface: wan}]\ntenants:\n");
+	for (unsigned t = 0; t < TENANTS; t++) {
+		fprintf(f, "  - name: %s\n    max_flows: %u\n", names[t], g->t[t].max_flows);
+		if (g->t[t].timeouts[0])
+			fprintf(f, "    timeouts: %s\n", g->t[t].timeouts);
+		if (g->t[t].pickup)
+			fprintf(f, "    tcp_pickup: true\n");
+		write_groups(f, g, t);
+		fprintf(f, "    networks:\n");
+		write_nat_network(f, g, t, 0);
+		write_nat_network(f, g, t, 1);
+		if (t < 2) {
+			fprintf(f,
+				"      - {name: open, mode: routed, uplink: wan, subnets: [198.51.100.%u/26], open_to: "
+				"%s, "
+				"mss: %s}\n",
+				64 * t, open_to[g->t[t].open_to[2]], g->t[t].mss[2]);
+			fprintf(f, "      - {name: lab, mode: isolated, subnets: [192.168.7.0/24], mss: %s}\n",
+				g->t[t].mss[3]);
+		}
+		fprintf(f, "    guests:\n");
+		for (unsigned i = 0; i < GUESTS && guests[t][i].tap; i++)
+			if (!g->t[t].guest[i].absent)
+				write_guest(f, g, t, i);
+	}
+}
+
+char *universe_make(void)
+{
+	struct genes g;
+	size_t size;
+	char *ret = NULL;
+	FILE *f = open_memstream(&ret, &size);
+
+	if (!f)
+		return NULL;
+	genes_make(&g);
+	fprintf(f, "--- a\n");
+	write_definition(f, &g);
+	genes_change(&g);
+	fprintf(f, "--- b\n");
+	write_definition(f, &g);
+	fclose(f);
+	return ret;
+}
