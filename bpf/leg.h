@@ -12,6 +12,7 @@
 #include "opening.h"
 #include "parse.h"
 #include "policy.h"
+#include "related.h"
 #include "route.h"
 #include "tcp.h"
 
@@ -323,6 +324,19 @@ static __always_inline void leg_assure(void *table, struct gl_flow4_val *flow, _
 		peer->state = GL_FLOW_ASSURED;
 }
 
+/* An error about the flow whose direction back is `flow`: did the quoted packet's sender send it just now? */
+static __noinline int leg_error_fits(const struct pkt *p, void *table, const struct gl_flow4_val *flow)
+{
+	struct gl_flow4_key key;
+	struct gl_flow4_val *quoted;
+
+	if (p->key_proto != IPPROTO_TCP)
+		return 1;
+	flow_peer_key(flow, IPPROTO_TCP, &key);
+	quoted = flow_lookup(table, &key);
+	return quoted && related_fits(p, flow, quoted);
+}
+
 /* p: tuple, scope, tenant and gen are set. STEP_FORWARD with *ret, or how else the packet ends. */
 static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 {
@@ -338,7 +352,7 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 	flow = flow_lookup(table, &key);
 	/* An error opens nothing, and speaks for nothing. */
 	if (p->related) {
-		if (!flow || flow->gen != p->gen)
+		if (!flow || flow->gen != p->gen || !leg_error_fits(p, table, flow))
 			return drop(p, GL_DROP_ICMP_ERROR);
 		*ret = flow;
 		return STEP_FORWARD;

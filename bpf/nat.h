@@ -77,34 +77,39 @@ static __always_inline __u32 pool_ports(const struct gl_pool4 *pool, __be32 addr
 	return pool->addr_be == addr_be && first <= pool->port_max ? (pool->port_max - first) / 2 + 1 : 0;
 }
 
-/* One candidate: it is ours when the answers' key is, and the mapping's. */
-static __always_inline long nat_try_port(struct port_search *search, struct opening *o, void *table, __be16 port_be)
+/* One candidate: it is ours when the answers' key is, and the mapping's. What is needed again stands in `o` rather than
+ * on the stack, of which little is left here. */
+static __always_inline long nat_try_port(struct opening *o)
 {
+	void *table = bpf_map_lookup_elem(&gl_flow4, &o->tenant);
+	const __be16 port_be = bpf_htons(o->search.at);
 	int err;
 
+	if (!table)
+		return 1;
+	o->search.at += 2;
 	o->val.new_sport_be = port_be;
 	o->peer_key.dport_be = port_be;
-	mapped_key(&o->map_key, search->addr_be, port_be, o->peer_key.scope, o->key.proto);
-	if (search->mapping) {
+	if (o->search.mapping || o->search.mapped) {
+		mapped_key(&o->map_key, o->search.addr_be, port_be, o->peer_key.scope, o->key.proto);
 		o->map_val.new_sport_be = port_be;
-		err = flow_lookup(table, &o->map_key) ? -EEXIST : flow_insert(table, &o->map_key, &o->map_val);
-		if (err) {
-			search->full = err != -EEXIST;
-			return search->full;
-		}
-	} else if (search->mapped && flow_lookup(table, &o->map_key)) {
+		if (flow_lookup(table, &o->map_key))
+			return 0;
+	}
+	if (flow_lookup(table, &o->peer_key)) {
+		o->search.taken = 1;
 		return 0;
 	}
-	err = flow_lookup(table, &o->peer_key) ? -EEXIST : flow_insert(table, &o->peer_key, &o->peer_val);
+	err = o->search.mapping ? flow_insert(table, &o->map_key, &o->map_val) : 0;
 	if (!err) {
-		search->found = 1;
-		return 1;
+		err = flow_insert(table, &o->peer_key, &o->peer_val);
+		if (err && o->search.mapping)
+			flow_delete(table, &o->map_key);
 	}
-	if (search->mapping)
-		flow_delete(table, &o->map_key);
-	search->taken = 1;
-	search->full = err != -EEXIST;
-	return search->full;
+	/* Another CPU may have taken either of them just now. */
+	o->search.found = !err;
+	o->search.full = err && err != -EEXIST;
+	return err != -EEXIST;
 }
 
 /* The next candidate, or the next range of the address. */
@@ -112,49 +117,43 @@ static long nat_next_port(__u32 i, void *unused)
 {
 	const __u32 zero = 0;
 	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
-	struct port_search *search = &o->search;
 	struct gl_network_val *network;
 	struct gl_pool4 *pool;
-	void *table;
-	__u32 port;
 
 	(void)i;
 	(void)unused;
 	if (!o)
 		return 1;
-	table = flow_table(o->tenant);
-	port = search->at;
-	if (!table)
-		return 1;
-	if (port <= search->end) {
-		search->at = port + 2;
-		return nat_try_port(search, o, table, bpf_htons(port));
-	}
-	network = network_by_index(search->network, search->side);
+	if (o->search.at <= o->search.end)
+		return nat_try_port(o);
+	network = network_by_index(o->search.network, o->search.side);
 	if (!network)
 		return 1;
-	search->entry++;
-	if (search->entry >= network->pool_count)
-		search->entry = 0;
-	pool = &network->pool[search->entry & (GL_NET_POOL - 1)];
-	if (pool->addr_be == search->addr_be) {
-		search->at = pool_first(pool, search->parity);
-		search->end = pool->port_max;
+	o->search.entry++;
+	if (o->search.entry >= network->pool_count)
+		o->search.entry = 0;
+	pool = &network->pool[o->search.entry & (GL_NET_POOL - 1)];
+	if (pool->addr_be == o->search.addr_be) {
+		o->search.at = pool_first(pool, o->search.parity);
+		o->search.end = pool->port_max;
 	}
 	return 0;
 }
 
-/* All ports of the address with one parity, from a random one on (RFC 6056 3.3.2). */
+/* All ports of the address with one parity, from a random one on (RFC 6056 3.3.2). Unrolled, the
+ * loops would keep sixteen ranges on the stack. */
 static __always_inline void nat_search(struct port_search *search, const struct gl_network_val *network)
 {
 	__u32 total = 0, start;
 
+#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < GL_NET_POOL; i++)
 		if (i < network->pool_count)
 			total += pool_ports(&network->pool[i], search->addr_be, search->parity);
 	if (!total)
 		return;
 	start = (__u32)search->random % total;
+#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < GL_NET_POOL; i++) {
 		__u32 ports =
 			i < network->pool_count ? pool_ports(&network->pool[i], search->addr_be, search->parity) : 0;

@@ -7,6 +7,7 @@
 
 #include "parse.h"
 #include "pkt.h"
+#include "tcp.h"
 
 static __always_inline bool is_icmp_error(const struct pkt *p)
 {
@@ -15,6 +16,23 @@ static __always_inline bool is_icmp_error(const struct pkt *p)
 	/* 4: source quench (RFC 6633: obsolete), 5: redirect; both only ever do harm here */
 	return p->icmp_type == ICMP_UNREACH || p->icmp_type == 4 || p->icmp_type == 5 ||
 	       p->icmp_type == ICMP_TIME_EXCEEDED || p->icmp_type == ICMP_PARAM_PROBLEM;
+}
+
+/* Does the quoted sequence number lie in what its sender has sent and not had acknowledged (RFC 5927 4.1)? Who forges
+ * an error has to guess it. `back` is the direction that the error travels in, `quoted` the other one; its end itself
+ * is what a bare acknowledgement carries. What was not seen, in a flow that was picked up, is not held against it. */
+static __always_inline bool related_fits(const struct pkt *p, const struct gl_flow4_val *back,
+					 const struct gl_flow4_val *quoted)
+{
+	const __u32 seq = bpf_ntohl(p->quote_seq_be);
+
+	if (!quoted->tcp_flags)
+		return true;
+	if (tcp_before(quoted->seq_end, seq))
+		return false;
+	if (back->tcp_flags & TCP_ACK)
+		return !tcp_before(seq, back->ack);
+	return quoted->seq_end - seq <= TCP_REACH;
 }
 
 /* Reads the quoted packet and puts its tuple, turned round, in the place of the packet's own. */
@@ -47,6 +65,8 @@ static __always_inline enum step stage_related(gl_ctx *ctx, struct pkt *p)
 	p->dst_be = ip.src_be;
 	switch (ip.proto) {
 	case IPPROTO_TCP:
+		p->quote_seq_be = (__u32)ports[3] << 16 | ports[2];
+		__attribute__((fallthrough));
 	case IPPROTO_UDP:
 	case IPPROTO_SCTP:
 		p->sport_be = ports[1];
