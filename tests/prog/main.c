@@ -48,6 +48,9 @@ int main(int argc, char **argv)
 		test_states();
 		test_tcp();
 		test_limits();
+		test_fragments();
+		test_nat();
+		test_edges();
 		test_changes();
 		test_reasons();
 		test_sweeper();
