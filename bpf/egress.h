@@ -214,7 +214,7 @@ static __always_inline enum step egress_deliver(gl_ctx *ctx, struct pkt *p, cons
 }
 
 /* Copies; the frame itself goes on to the uplink, to the host, or ends here. */
-static __always_inline enum step egress_replicate(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, int *action)
+static __noinline int egress_replicate(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, int *action)
 {
 #if !GL_IS_XDP
 	struct gl_port_val *uplink = NULL;
