@@ -14,6 +14,7 @@ packages=(
 	mandoc bash-completion
 	# network namespaces: set up, drive, look
 	iproute2 iputils-ping iputils-arping nftables tcpdump ethtool iperf3 socat kmod procps util-linux
+	dnsmasq-base python3-pyftpdlib
 	python3 python3-scapy python3-jsonschema python3-yaml
 	# guests
 	qemu-system-x86 busybox-static cpio gzip traceroute

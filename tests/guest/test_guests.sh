@@ -62,11 +62,11 @@ for name in "${!all[@]}"; do
 done
 wait "${pids[@]}"
 
-# cell FROM TARGET PING TCP UDP
+# cell FROM TARGET PING TCP UDP: an emulated guest on a busy machine may be slow to answer, and is asked once more.
+saw() { awk -v t="$2" '$1 == t { a[$2] = $3 } END { print a["ping"], a["tcp"], a["udp"] }' "$GUEST_DIR/seen.$1"; }
 cell() {
-	local got
-	got=$(awk -v t="$2" '$1 == t { a[$2] = $3 } END { print a["ping"], a["tcp"], a["udp"] }' "$GUEST_DIR/seen.$1")
-	is "$(title "$1") to $2 by ping, TCP and UDP: $3 $4 $5" "$3 $4 $5" "$got"
+	if [ "$(saw "$1" "$2")" != "$3 $4 $5" ]; then probe_from "$1" "$2" >>"$GUEST_DIR/seen.$1"; fi
+	is "$(title "$1") to $2 by ping, TCP and UDP: $3 $4 $5" "$3 $4 $5" "$(saw "$1" "$2")"
 }
 everything() { cell "$1" "$2" yes "$3" "$3"; }
 nothing() {
@@ -90,6 +90,13 @@ nothing acme-lab 10.0.0.1 10.0.0.11 10.0.0.12 $SERVER $HOST
 nothing globex-web 10.0.0.12 192.168.7.13 $HOST
 nothing globex-app 10.0.0.12 192.168.7.12
 nothing outside 10.0.0.11 10.0.0.12 10.0.0.13 192.168.7.13
+
+# ---- security groups --------------------------------------------------------------------------------------------
+
+before=$(drops acme-lab GROUP_INGRESS)
+is "a port that no rule of the target's group names answers nobody" "" "$(ask acme-lab tcp 192.168.7.12 80 1200)"
+is "and is counted" yes "$([ "$(drops acme-lab GROUP_INGRESS)" -gt "$before" ] && echo yes)"
+is "on another interface of the same guest, without groups, it answers" "acme/db *" "$(ask acme-web tcp 10.0.0.12 80)"
 
 # ---- translation ------------------------------------------------------------------------------------------------
 

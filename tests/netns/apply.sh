@@ -52,12 +52,15 @@ definition() {
 		tenants:
 		  - name: acme.co
 		    max_flows: $2
+		    security_groups:
+		      - { name: web, ingress: [{ proto: tcp, ports: [80, $2-3000] }, { remote_group: web }] }
+		      - { name: db, ingress: [{ proto: udp, remote_ip: 192.0.2.0/24 }], egress: [] }
 		    networks:
 		      - { name: front, mode: nat, uplink: wan, subnets: [10.0.0.0/24] }
 		    guests:
 		      - name: a1
 		        interfaces:
-		          - { tap: tap.a1, mac: "52:54:00:00:00:01", network: front, addresses: [10.0.0.11], xdp: $1 }
+		          - { tap: tap.a1, mac: "52:54:00:00:00:01", network: front, addresses: [10.0.0.11], xdp: $1, security_groups: [web] }
 	YAML
 }
 {
@@ -65,7 +68,7 @@ definition() {
 	cat <<-YAML
 		      - name: a2
 		        interfaces:
-		          - { tap: tap-a2, mac: "52:54:00:00:00:02", network: front, addresses: [10.0.0.12] }
+		          - { tap: tap-a2, mac: "52:54:00:00:00:02", network: front, addresses: [10.0.0.12], security_groups: [web, db] }
 		  - name: old
 		    networks:
 		      - { name: seg, mode: bridge, uplink: wan, subnets: [198.51.100.0/24] }
@@ -81,13 +84,14 @@ definition() {
 		        port_forwards:
 		          - { proto: tcp, address: 198.51.100.1, port: 8080, to: 80 }
 		  - name: fresh
+		    security_groups: [{ name: one, ingress: [{ remote_ip: 198.51.100.0/25 }, { proto: icmp, icmp_type: 8 }] }]
 		    networks:
 		      - { name: seg, mode: bridge, uplink: wan, subnets: [198.51.100.0/24] }
 		      - { name: lab, mode: isolated, subnets: [10.0.0.0/24] }
 		    guests:
 		      - name: f1
 		        interfaces:
-		          - { tap: tap-f1, mac: "52:54:00:00:00:03", network: seg, addresses: [198.51.100.78] }
+		          - { tap: tap-f1, mac: "52:54:00:00:00:03", network: seg, addresses: [198.51.100.78], security_groups: [one] }
 		          - { tap: tap-f2, mac: "52:54:00:00:00:01", network: lab, addresses: [10.0.0.11],
 		              allowed_address_pairs: [10.0.0.128/25] }
 	YAML

@@ -186,7 +186,7 @@ class RawTap:
                 return frames
             frames.append(f)
 
-    def expect(self, want, timeout=1.0, what="frame"):
+    def expect(self, want, timeout=3.0, what="frame"):
         """The first frame for which want(frame) holds; the others are thrown away."""
         end, seen = time.monotonic() + timeout, []
         while time.monotonic() < end:

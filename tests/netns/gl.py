@@ -41,8 +41,10 @@ class Lab:
 
     made = 0
 
-    def __init__(self, mtu=1500, uplink="veth"):
+    def __init__(self, mtu=1500, uplink="veth", beside=None):
+        """beside: another lab, whose outside is this one's as well; the host is then 203.0.113.2 behind 203.0.113.1."""
         Lab.made += 1
+        port, host_ip, router_ip = ("out0", HOST_IP, ROUTER_IP) if not beside else ("out9", "203.0.113.2", "203.0.113.1")
         prefix = f"{Lab.made}-"
         self.tmp = INSTANCE or tempfile.mkdtemp(dir=world.SCRATCH)
         if not INSTANCE:
@@ -50,22 +52,24 @@ class Lab:
             mount("bpf", self.tmp + "/bpf", "bpf")
         self.bpffs, self.state_dir = self.tmp + "/bpf/gl", self.tmp + "/state"
         self.prefix = prefix
-        self.host, self.out = Netns(prefix + "host"), Netns(prefix + "out")
-        self.guests, self.taps, self.spaces = {}, {}, [self.host, self.out]
+        self.host, self.out = Netns(prefix + "host"), beside.out if beside else Netns(prefix + "out")
+        self.guests, self.taps, self.spaces = {}, {}, [self.host] if beside else [self.host, self.out]
         self.uplink = uplink
         self.wire = "wan"
         if uplink == "bridge":
             self.wire = "wan0"
             self.host.ip("link add wan type bridge", "link set wan address 02:00:00:00:00:02")
-        self.host.ip(f"link add {self.wire} mtu {mtu} type veth peer name out0 mtu {mtu} netns {self.out.name}")
+        self.host.ip(f"link add {self.wire} mtu {mtu} type veth peer name {port} mtu {mtu} netns {self.out.name}")
         if uplink == "bridge":
             self.host.ip("link set wan0 master wan up", f"link set wan mtu {mtu} up")
         # A real card needs nothing from its peer; a veth takes redirected frames only where its peer polls.
-        self.out.sh("ethtool -K out0 gro on")
+        self.out.sh(f"ethtool -K {port} gro on")
         # A card that takes tags out of frames would hide them from XDP, and guestlane then leaves XDP off.
         self.host.sh(f"ethtool -K {self.wire} rxvlan off")
-        self.host.ip(f"addr add {HOST_IP}/24 dev wan", "link set wan up", f"route add default via {ROUTER_IP}")
-        self.out.ip(f"addr add {ROUTER_IP}/24 dev out0", "link set out0 up", f"addr add {SERVER_IP}/32 dev lo")
+        self.host.ip(f"addr add {host_ip}/24 dev wan", "link set wan up", f"route add default via {router_ip}")
+        self.out.ip(f"addr add {router_ip}/24 dev {port}", f"link set {port} up")
+        if not beside:
+            self.out.ip(f"addr add {SERVER_IP}/32 dev lo")
         self.out.sysctl("ipv4/ip_forward", 1)
         if INSTANCE:
             self.wipe()
@@ -165,7 +169,7 @@ class Lab:
     def new_drops(self, before, tap=None):
         return {k: v - before.get(k, 0) for k, v in self.drops(tap).items() if v != before.get(k, 0)}
 
-    def expect_drops(self, before, want, tap=None, seconds=2.0):
+    def expect_drops(self, before, want, tap=None, seconds=5.0):
         """That exactly the wanted drops were counted since `before`."""
         last = {}
 
@@ -265,7 +269,7 @@ class Echo:
             s.close()
 
 
-def tcp_ask(ns, addr, port, text=b"hello", source=None, timeout=3.0):
+def tcp_ask(ns, addr, port, text=b"hello", source=None, timeout=8.0):
     """Sends text to an Echo server; the address by which the server knows us."""
     with ns.connect(addr, port, timeout, source) as s:
         try:
@@ -277,7 +281,7 @@ def tcp_ask(ns, addr, port, text=b"hello", source=None, timeout=3.0):
     return answer.split(b" ")[0].decode().split(":")[0]
 
 
-def udp_ask(ns, addr, port, text=b"hello", timeout=2.0, tries=2):
+def udp_ask(ns, addr, port, text=b"hello", timeout=4.0, tries=4):
     with ns.udp(timeout=timeout / tries) as s:
         for _ in range(tries):
             try:
@@ -289,6 +293,19 @@ def udp_ask(ns, addr, port, text=b"hello", timeout=2.0, tries=2):
             ensure(answer.endswith(text), f"UDP {addr}:{port} answered {answer!r}")
             return answer.split(b" ")[0].decode().split(":")[0]
     raise Failed(f"{ns.name}: UDP to {addr}:{port} is not answered")
+
+
+def ask_again(u, text, to, tries=8):
+    """Sends text and waits for an answer that ends with it: (answer, peer). Put again, as one datagram may get lost where a
+    machine is busy, and a receiver's socket full."""
+    for _ in range(tries):
+        u.sendto(text, to)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                answer, peer = u.recvfrom(65536)
+                if answer.endswith(text):
+                    return answer, peer
+    raise Failed(f"{text[:20]!r} to {to} is not answered")
 
 
 def refused(fn, *args, **kw):

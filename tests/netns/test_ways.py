@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import (BROADCAST, HOST_IP, ROUTER_IP, SERVER_IP, ZERO, Echo, arp, ensure, eth, icmp4, refused, tcp_ask, test,
+from gl import (BROADCAST, HOST_IP, ROUTER_IP, SERVER_IP, ZERO, Echo, arp, ask_again, ensure, eth, icmp4, refused, tcp_ask, test,
                 transfer, udp4, udp_ask, wait_for)
 
 DEFINITION = """
@@ -225,28 +225,22 @@ def nat_out(s):
             got += keep.recv(1 << 20)
 
 
-def asked_again(u, text, to, tries=5):
-    """The answer to `text`. A busy server's socket may be full, so that a question is put more than once."""
-    for _ in range(tries):
-        try:
-            return u.recv(2000)
-        except TimeoutError:
-            u.sendto(text, to)
-    return u.recv(2000)
-
-
 @ways
 def nat_many(s):
     """hundreds of flows at once, from equal addresses of two tenants to one server port, never meet"""
     socks = []
     for n in range(150):
         for g, who in ((s.a, "red"), (s.x, "blue"), (s.m, "green")):
-            u = g.udp(timeout=1)
+            u = g.udp(timeout=0.5)
             u.sendto(f"{who}{n}".encode(), (SERVER_IP, 53))
             socks.append((u, f"{who}{n}", who))
     seen = set()
     for u, text, who in socks:
-        answer = asked_again(u, text.encode(), (SERVER_IP, 53)).decode().split(" ")
+        try:
+            answer = u.recv(100)
+        except TimeoutError:
+            answer, _ = ask_again(u, text.encode(), (SERVER_IP, 53))
+        answer = answer.decode().split(" ")
         ensure(answer[1] == text, f"{who} got another's answer: {answer}, wanted {text}")
         ensure(answer[0].startswith(HOST_IP + ":" if who == "red" else "198.51.100.10:"), f"{who} seen as {answer[0]}")
         seen.add(answer[0])
@@ -258,8 +252,7 @@ def nat_many(s):
 def unasked(s):
     """from outside nothing comes in unasked: not to translated ports, not to guests' own addresses"""
     u = s.a.udp(timeout=1)
-    u.sendto(b"q", (SERVER_IP, 53))
-    public = u.recv(100).decode().split(" ")[0].split(":")
+    public = ask_again(u, b"q", (SERVER_IP, 53))[0].decode().split(" ")[0].split(":")
     with s.lab.out.udp(ROUTER_IP) as other:  # another sender to the same translated port
         other.sendto(b"unasked", (public[0], int(public[1])))
         u.settimeout(0.4)

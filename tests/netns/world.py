@@ -165,7 +165,7 @@ class Netns:
         s.settimeout(timeout)
         return s
 
-    def connect(self, addr, port, timeout=3.0, source=None):
+    def connect(self, addr, port, timeout=8.0, source=None):
         s = self.socket(socket.AF_INET, socket.SOCK_STREAM)
         s.settimeout(timeout)
         if source:
