@@ -141,6 +141,8 @@ class Site:
             table ip t {
                 counter bad { }
                 chain nat { type nat hook postrouting priority 100; oifname "eth0" masquerade; }
+                # An unasked datagram that it took for its own would hold the port against its home's flow.
+                chain own { type filter hook input priority 0; iifname "eth0" ct state new drop; }
                 chain through {
                     type filter hook forward priority 0; policy drop;
                     ct state invalid counter name "bad" drop
