@@ -241,14 +241,13 @@ static __always_inline struct gl_flow4_val *opening_again(const struct pkt *p, s
 							  struct gl_flow4_val *flow)
 {
 	struct gl_flow4_val *opener = flow;
-	struct gl_flow4_key key;
 
 	if (flow->flags & GL_FLOW_F_REPLY) {
-		key = o->key;
-		flow_peer_key(flow, key.proto, &o->key);
+		o->other = o->key;
+		flow_peer_key(flow, o->other.proto, &o->key);
 		opener = flow_lookup(table, &o->key);
 		if (!opener) {
-			flow_take_away(p->tenant, table, &key, &key);
+			flow_take_away(p->tenant, table, &o->other, &o->other);
 			return NULL;
 		}
 		mac_copy(o->dmac, opener->dmac);
@@ -274,7 +273,6 @@ __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 {
 	struct gl_flow4_val *flow, *old = NULL;
 	struct opening *o = opening_new();
-	struct gl_flow4_key over = {};
 	bool turned = false;
 	void *table;
 	int step;
@@ -294,7 +292,7 @@ __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 		/* The opener keeps its translated port where it may; the other end opens a flow of its own. */
 		if (flow && flow->flags & GL_FLOW_F_REPLY) {
 			turned = true;
-			flow_peer_key(flow, o->key.proto, &over);
+			flow_peer_key(flow, o->key.proto, &o->over);
 		} else {
 			old = flow;
 		}
@@ -305,8 +303,8 @@ __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 	}
 	step = leg_evaluate(p, o, table, old);
 	/* What the other end's flow has not taken the place of. */
-	if (turned && !step && !flow_key_equal(&over, &o->peer_key))
-		flow_take_away(p->tenant, table, &over, &over);
+	if (turned && !step && !flow_key_equal(&o->over, &o->peer_key))
+		flow_take_away(p->tenant, table, &o->over, &o->over);
 	/* What would become of the opener's packet (an echo reply, or the host's) is not for the answer. */
 	return o->by_answer && step != STEP_NEXT && step != STEP_DROP ? drop(p, GL_DROP_NO_FLOW) : step;
 }

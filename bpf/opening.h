@@ -42,6 +42,7 @@ struct opening {
 	struct gl_flow4_key peer_key; /* answers */
 	struct gl_flow4_key old_peer; /* what the answers' key was so far */
 	struct gl_flow4_key other; /* of a flow that stands in the way */
+	struct gl_flow4_key over; /* opener's, of a flow that is over */
 	struct gl_flow4_val val;
 	struct gl_flow4_val peer_val;
 	struct gl_flow4_key map_key; /* an endpoint-independent mapping's second entry */

@@ -212,9 +212,10 @@ __noinline int GL_PROGRAM(parse_tcp_scale)(gl_ctx *ctx, struct pkt *p)
 	if (!p)
 		return 0;
 	len = p->l4_hlen - (__u32)sizeof(struct tcp_hdr);
-	/* Both bounds in the register that the helper gets, or older verifiers lose one. */
+	/* Both bounds in the register that the helper gets, or older verifiers lose one; and not "is it zero", of which
+	 * they learn nothing. Options come in words. */
 	asm volatile("" : "+r"(len));
-	if (len < 1)
+	if (len < 4)
 		return 0;
 	asm volatile("" : "+r"(len));
 	if (len > TCP_OPTIONS || ctx_load_bytes(ctx, p->l4_off + sizeof(struct tcp_hdr), option, len))

@@ -89,14 +89,17 @@ static __always_inline void tcp_note(const struct pkt *p, struct gl_flow4_val *f
 		flow->tcp_flags |= p->tcp_flags;
 }
 
-/* The common case: nothing but data or its acknowledgement, where the last packet ended. */
+/* The common case: nothing but data or its acknowledgement, where the last packet ended; or the last packet itself, as
+ * TC gets to see what XDP has left to it. */
 static __always_inline bool tcp_in_order(const struct pkt *p, struct gl_flow4_val *flow)
 {
-	if ((p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) != TCP_ACK || p->tcp_seq != flow->seq_end ||
-	    !(flow->tcp_flags & TCP_ACK) || flow->state < GL_FLOW_ESTABLISHED || flow->state > GL_FLOW_CLOSE_WAIT ||
-	    p->tcp_ack - flow->ack > tcp_reach(flow->window))
+	const __u32 end = tcp_end(p);
+
+	if ((p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) != TCP_ACK || !(flow->tcp_flags & TCP_ACK) ||
+	    (p->tcp_seq != flow->seq_end && end != flow->seq_end) || flow->state < GL_FLOW_ESTABLISHED ||
+	    flow->state > GL_FLOW_CLOSE_WAIT || p->tcp_ack - flow->ack > tcp_reach(flow->window))
 		return false;
-	tcp_note(p, flow, tcp_end(p));
+	tcp_note(p, flow, end);
 	return true;
 }
 
