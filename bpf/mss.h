@@ -110,15 +110,11 @@ __noinline int GL_PROGRAM(mss_clamp)(gl_ctx *ctx, struct pkt *p, __u32 limit)
 	if (!p || !o || p->l4_hlen < sizeof(struct tcp_hdr) + 4)
 		return 0;
 	__builtin_memset(&o->tcp, 0, sizeof(o->tcp));
-	len = p->l4_hlen - sizeof(struct tcp_hdr);
-	o->tcp.len = len;
-	/* Both bounds in the register that the helper gets, or older verifiers lose one. */
-	asm volatile("" : "+r"(len));
-	if (len < 4)
-		return 0;
-	asm volatile("" : "+r"(len));
+	o->tcp.len = p->l4_hlen - sizeof(struct tcp_hdr);
+	/* Bounds that need no branch, as older verifiers lose one of two. */
+	len = ((o->tcp.len - 1) & (sizeof(o->tcp.options) - 1)) + 1;
 	off = p->l4_off + sizeof(struct tcp_hdr);
-	if (len > GL_TCP_OPTIONS || ctx_load_bytes(ctx, off, o->tcp.options, len))
+	if (ctx_load_bytes(ctx, off, o->tcp.options, len))
 		return -1;
 	bpf_loop(GL_TCP_OPTIONS, mss_next_option, NULL, 0);
 	at = o->tcp.at;

@@ -34,7 +34,7 @@ struct tcp_options {
 	__u32 at;
 	__u32 len;
 	__u32 found;
-	__u8 options[GL_TCP_OPTIONS];
+	__u8 options[64]; /* no more than GL_TCP_OPTIONS are used: a power of two */
 };
 
 struct opening {

@@ -26,7 +26,7 @@ static __always_inline bool related_fits(const struct pkt *p, const struct gl_fl
 {
 	const __u32 seq = bpf_ntohl(p->quote_seq_be);
 
-	if (!quoted->tcp_flags)
+	if (!quoted->tcp_flags || (quoted->syn_scale & GL_SYN_PENDING && seq == quoted->pending))
 		return true;
 	if (tcp_before(quoted->seq_end, seq))
 		return false;

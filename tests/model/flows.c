@@ -342,6 +342,28 @@ static enum gl_drop track(struct m_model *m, struct m_leg *leg, bool *fresh)
 	return GL_DROP_NONE;
 }
 
+/* An error about TCP quotes what the end that it goes to has sent, and the other has not acknowledged (RFC 5927). */
+static bool error_fits(const struct m_model *m, const struct m_leg *leg, const struct m_entry *back)
+{
+	const struct pk *in = leg->pk->inner;
+	const struct m_entry *sent;
+	struct m_key key;
+	uint32_t behind;
+
+	if (in->proto != IPPROTO_TCP)
+		return true;
+	flow_peer(back, &key);
+	sent = flow_find_key(m->state, leg->tenant, &key);
+	if (!sent)
+		return false;
+	if (!sent->tcp.flags || (sent->tcp.pending && in->seq == sent->tcp.syn))
+		return true;
+	behind = sent->tcp.end - in->seq; /* bytes from there to the last one sent */
+	if (back->tcp.flags & F_ACK)
+		return behind <= 0x7fffffff && in->seq - back->tcp.ack <= 0x7fffffff;
+	return behind <= 0xffff;
+}
+
 enum gl_drop leg_run(struct m_model *m, struct m_leg *leg)
 {
 	struct m_entry *e = flow_find_key(m->state, leg->tenant, &leg->key);
@@ -352,7 +374,7 @@ enum gl_drop leg_run(struct m_model *m, struct m_leg *leg)
 	leg->entry = NULL;
 	if (leg->related) {
 		leg->entry = e;
-		return e && e->gen == gen ? GL_DROP_NONE : GL_DROP_ICMP_ERROR;
+		return e && e->gen == gen && error_fits(m, leg, e) ? GL_DROP_NONE : GL_DROP_ICMP_ERROR;
 	}
 	if (!e) {
 		reason = open_flow(m, leg, NULL);
