@@ -60,8 +60,9 @@ check-only: all tests
 	$(Q)tests/run.sh $(BUILD)
 
 ## bench: measure against Linux bridge and masquerade, interleaved, as ratios
-bench: all tests
+bench: all tests $(BUILD)/bench_rules
 	$(Q)tests/bench/run $(BUILD)
+	$(Q)$(BUILD)/bench_rules
 
 ## fuzz: fuzz every parser for FUZZ_SECONDS each (default 300)
 fuzz: $(BUILD)/.fuzzers
@@ -164,6 +165,11 @@ $(BUILD)/sweep.bpf.o: tests/model/sweep.bpf.c $(BPF_HDR)
 $(BUILD)/model_test: $(MODEL_SRC) $(MODEL_LIB) $(wildcard tests/model/*.h tests/prog/*.h) $(LIB) $(BUILD)/native.skel.h $(BUILD)/sweep.skel.h
 	$(call say,PROG,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(MODEL_SRC) $(MODEL_LIB) $(LIB) $(LDLIBS)
+
+# In the same world: what new flows cost.
+$(BUILD)/bench_rules: tests/bench/rules.c $(MODEL_LIB) $(wildcard tests/prog/*.h) $(LIB) $(SKEL) $(BUILD)/native.skel.h
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/prog -o $@ $< $(MODEL_LIB) $(LIB) $(LDLIBS)
 
 $(BUILD)/tools/%: tests/tools/%.c
 	$(call say,TOOL,$@)

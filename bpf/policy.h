@@ -16,10 +16,12 @@ struct question {
 	__u32 direction; /* enum gl_direction */
 	__u32 remote_slot; /* the other end, where it is an interface that is reached directly; GL_NO_SLOT: it is not */
 	__be32 remote_be; /* its address, as this end sees it */
-	__be16 port_be; /* as in gl_rule_key */
+	__u16 port; /* as in gl_rule_key */
 	__u8 proto;
 	__u8 no_port; /* a fragment's tail: only rules for all of the protocol fit */
 	struct gl_admitted admitted; /* out */
+	__u32 node; /* the node at hand, */
+	struct gl_rule_lengths lengths; /* and of which lengths its entries are */
 };
 
 struct {
@@ -29,69 +31,123 @@ struct {
 	__type(value, struct question);
 } gl_question __weak SEC(".maps");
 
-static __always_inline bool node_admits(struct question *q, struct gl_rule_key *key, __u32 node)
+/* Does the node q->node admit it? The longest-prefix question of abi.h; 1 and q->admitted, or 0. */
+__noinline int GL_PROGRAM(policy_node)(struct pkt *p, struct question *q)
 {
-	struct gl_rule_val *rule;
+	struct gl_rule_key key = {};
+	__u32 low = 0, high;
 
-	key->node_be = bpf_htonl(node);
-	rule = bpf_map_lookup_elem(&gl_rule, key);
-	if (!rule)
-		return false;
-	q->admitted.group = rule->group;
-	q->admitted.number = rule->number;
-	q->admitted.how = GL_ADMIT_RULE;
-	return true;
-}
+	if (!p || !q)
+		return 0;
+	high = q->lengths.count;
+	if (q->no_port) {
+		high = q->lengths.len[0] <= GL_RULE_PROTO && high;
+		high += q->lengths.len[1] <= GL_RULE_PROTO && q->lengths.count > 1;
+	}
+	key.policy_dir = GL_POLICY_DIR(q->policy, q->direction & 1);
+	key.node = q->node;
+	key.side = p->side & 1;
+	for (__u32 i = 0; i < GL_RULE_QUESTIONS && low < high; i++) {
+		const __u32 middle = (low + high) / 2;
+		struct gl_rule_val *rule;
 
-/* One question per node: any remote end, each group that the remote end is in, each prefix that holds it. */
-static __always_inline bool rules_admit(const struct pkt *p, struct question *q, __u8 flags)
-{
-	const __u32 side_be = bpf_htonl(GL_TENANT_SIDE(GL_POLICY_DIR(q->policy, q->direction & 1), p->side));
-	struct gl_rule_key rule = {
-		.prefixlen = q->no_port ? GL_RULE_PROTO : GL_RULE_PORT,
-		.policy_side_be = side_be,
-		.proto = q->proto,
-	};
-	struct gl_remote4_key remote = {
-		.prefixlen = 64,
-		.policy_side_be = side_be,
-		.addr_be = q->remote_be,
-	};
-	struct gl_remote4_val *node;
-	struct gl_port_val *port;
-
-	__builtin_memcpy(rule.port, &q->port_be, sizeof(rule.port));
-	if (flags & GL_POLICY_F_ANY && node_admits(q, &rule, GL_NODE_ANY))
-		return true;
-	if (flags & GL_POLICY_F_GROUP && q->remote_slot != GL_NO_SLOT) {
-		port = port_by_slot(q->remote_slot, p->side);
-		for (__u32 i = 0; port && i < GL_PORT_GROUPS; i++) {
-			if (i >= port->group_count)
-				break;
-			if (node_admits(q, &rule, GL_NODE_GROUP | port->group[i]))
-				return true;
+		if (middle >= sizeof(q->lengths.len))
+			return 0;
+		key.len = q->lengths.len[middle];
+		key.proto = key.len == GL_RULE_ANY ? 0 : q->proto;
+		/* No bit of the port: the mask's are all beyond it. */
+		key.port = key.len == GL_RULE_ANY ? 0 : q->port & (0xffffu << ((GL_RULE_PORT - key.len) & 31));
+		rule = bpf_map_lookup_elem(&gl_rule, &key);
+		if (!rule) {
+			high = middle;
+		} else if (rule->number) {
+			q->admitted.group = rule->group;
+			q->admitted.number = rule->number;
+			q->admitted.how = GL_ADMIT_RULE;
+			return 1;
+		} else {
+			low = middle + 1;
 		}
 	}
-	if (!(flags & GL_POLICY_F_REMOTE4))
-		return false;
-	/* 33 prefixes can hold an address. */
-	for (__u32 i = 0; i < 33; i++) {
-		node = bpf_map_lookup_elem(&gl_remote4, &remote);
-		if (!node)
-			return false;
-		if (node_admits(q, &rule, node->node))
-			return true;
-		if (!node->wider)
-			return false;
-		remote.prefixlen = 32 + node->wider - 1;
-	}
-	return false;
+	return 0;
 }
 
-/* 1 and q->admitted, or 0. */
+/* Does one of the few rules that stand with the prefix admit it? 1 and q->admitted, or 0. */
+__noinline int GL_PROGRAM(policy_cells)(struct question *q, struct gl_remote4_val *prefix)
+{
+	if (!q || !prefix)
+		return 0;
+	for (__u32 i = 0; i < GL_REMOTE4_CELLS && i < prefix->cell_count; i++) {
+		const struct gl_rule_cell *cell = &prefix->cell[i];
+		const __u32 mask = 0xffffu << ((GL_RULE_PORT - cell->len) & 31);
+
+		if (cell->len != GL_RULE_ANY &&
+		    (cell->proto != q->proto ||
+		     (cell->len != GL_RULE_PROTO && (q->no_port || (cell->port ^ q->port) & mask))))
+			continue;
+		q->admitted.group = cell->val.group;
+		q->admitted.number = cell->val.number;
+		q->admitted.how = GL_ADMIT_RULE;
+		return 1;
+	}
+	return 0;
+}
+
+static __always_inline __be32 prefix_mask(__u32 len)
+{
+	return bpf_htonl(len ? 0xffffffffu << ((32 - len) & 31) : 0);
+}
+
+/* The node of the longest prefix that holds the address, then what it links to. */
+static __always_inline int prefixes_admit(struct pkt *p, struct question *q, const struct gl_remote4_lengths *lengths)
+{
+	struct gl_remote4_key key = {
+		.policy_dir = GL_POLICY_DIR(q->policy, q->direction & 1),
+		.side = p->side & 1,
+	};
+	struct gl_remote4_val *val, *best = NULL;
+	__u32 low = 0, high = lengths->count;
+
+	for (__u32 i = 0; i < GL_REMOTE4_QUESTIONS && low < high; i++) {
+		const __u32 middle = (low + high) / 2;
+
+		if (middle >= sizeof(lengths->len))
+			return 0;
+		key.len = lengths->len[middle];
+		key.addr_be = q->remote_be & prefix_mask(key.len);
+		val = bpf_map_lookup_elem(&gl_remote4, &key);
+		if (!val) {
+			high = middle;
+			continue;
+		}
+		low = middle + 1;
+		best = val;
+	}
+	/* 33 prefixes can hold an address. */
+	for (__u32 i = 0; best && best->node && i < 33; i++) {
+		if (best->cell_count && GL_PROGRAM(policy_cells)(q, best))
+			return 1;
+		if (best->lengths.count) {
+			q->node = best->node;
+			q->lengths = best->lengths;
+			if (GL_PROGRAM(policy_node)(p, q))
+				return 1;
+		}
+		if (!best->wider)
+			return 0;
+		key.len = best->wider - 1;
+		key.addr_be = q->remote_be & prefix_mask(key.len);
+		best = bpf_map_lookup_elem(&gl_remote4, &key);
+	}
+	return 0;
+}
+
+/* A question per node: any remote end, each group that the remote end is in, the prefixes that hold it.
+ * 1 and q->admitted, or 0. */
 __noinline int GL_PROGRAM(policy_admits)(struct pkt *p, struct question *q)
 {
 	struct gl_policy_val *policy;
+	struct gl_port_val *port;
 	__u32 index, direction;
 
 	if (!p || !q)
@@ -107,7 +163,22 @@ __noinline int GL_PROGRAM(policy_admits)(struct pkt *p, struct question *q)
 		q->admitted.how = GL_ADMIT_ALL;
 		return 1;
 	}
-	return rules_admit(p, q, policy->flags[direction]);
+	q->node = GL_NODE_ANY;
+	q->lengths = policy->any[direction];
+	if (q->lengths.count && GL_PROGRAM(policy_node)(p, q))
+		return 1;
+	q->lengths = policy->group[direction];
+	if (q->lengths.count && q->remote_slot != GL_NO_SLOT) {
+		port = port_by_slot(q->remote_slot, p->side & 1);
+		for (__u32 i = 0; port && i < GL_PORT_GROUPS; i++) {
+			if (i >= port->group_count)
+				break;
+			q->node = GL_NODE_GROUP | port->group[i];
+			if (GL_PROGRAM(policy_node)(p, q))
+				return 1;
+		}
+	}
+	return policy->remote4[direction].count ? prefixes_admit(p, q, &policy->remote4[direction]) : 0;
 }
 
 static __always_inline struct question *question_new(__u32 policy, enum gl_direction direction)
@@ -126,13 +197,13 @@ static __always_inline struct question *question_new(__u32 policy, enum gl_direc
 
 /* What rules call the port of a flow: of ICMP its type and code. An answer to a query that nobody sent has the query
  * as its source port, and is judged by its own type. */
-static __always_inline __be16 rule_port(__u8 proto, __be16 sport_be, __be16 dport_be)
+static __always_inline __u16 rule_port(__u8 proto, __be16 sport_be, __be16 dport_be)
 {
 	__u8 type = bpf_ntohs(sport_be) >> 8;
 
 	if (proto != IPPROTO_ICMP || icmp_is_query(bpf_ntohs(dport_be)) || !icmp_is_query(bpf_ntohs(sport_be)))
-		return dport_be;
-	return bpf_htons(GL_ICMP_PORT(icmp_reply_to(type), 0));
+		return bpf_ntohs(dport_be);
+	return GL_ICMP_PORT(icmp_reply_to(type), 0);
 }
 
 static __always_inline enum step admit(struct pkt *p, struct opening *o, struct question *q)
@@ -160,7 +231,7 @@ static __always_inline enum step policy_egress(struct pkt *p, struct opening *o,
 	q->remote_slot = o->to_guest ? o->val.out_slot : GL_NO_SLOT;
 	q->remote_be = o->key.dst_be;
 	q->proto = o->key.proto;
-	q->port_be = rule_port(o->key.proto, o->key.sport_be, o->key.dport_be);
+	q->port = rule_port(o->key.proto, o->key.sport_be, o->key.dport_be);
 	return admit(p, o, q);
 }
 
@@ -188,7 +259,7 @@ static __always_inline enum step policy_ingress(struct pkt *p, struct opening *o
 	q->remote_slot = o->from_uplink ? GL_NO_SLOT : o->in_slot;
 	q->remote_be = o->key.src_be;
 	q->proto = o->key.proto;
-	q->port_be = rule_port(o->key.proto, o->key.sport_be, o->val.new_dport_be);
+	q->port = rule_port(o->key.proto, o->key.sport_be, o->val.new_dport_be);
 	return admit(p, o, q);
 }
 
@@ -221,7 +292,7 @@ static __always_inline bool policy_broadcast(struct pkt *p, __u32 policy, enum g
 	q->remote_be = direction == GL_INGRESS ? p->src_be : p->dst_be;
 	q->proto = p->proto;
 	q->no_port = p->frag == FRAG_TAIL;
-	q->port_be = rule_port(p->proto, p->sport_be, p->dport_be);
+	q->port = rule_port(p->proto, p->sport_be, p->dport_be);
 	return GL_PROGRAM(policy_admits)(p, q);
 }
 

@@ -105,9 +105,20 @@ int gl_c_emit_once(struct gl_c *c, enum gl_map_id map, uint32_t tenant, const vo
 int gl_c_reserve(struct gl_c *c, uint16_t min, uint16_t max);
 int gl_c_emit_name(struct gl_c *c, enum gl_name_kind kind, uint32_t index, uint32_t tenant, const char *name);
 
-/* compile_group.c: the security groups and policies that there are; afterwards, once numbered, what they admit. */
+/* compile_group.c: the security groups and policies that there are; afterwards, once numbered, their entries. */
 int gl_c_groups(struct gl_c *c);
 int gl_c_policies(struct gl_c *c);
+struct gl_c_secgroup *gl_c_find_group(struct gl_c *c, const struct gl_c_tenant *tenant, const char *name);
+
+/* compile_rule.c: what the rules of one direction of a policy become; fills what the policy's entry says of them.
+ * `rules` begins zeroed and is kept from policy to policy; its cells are the caller's to free. */
+struct gl_c_rules {
+	struct gl_c_cell *cells; /* working memory */
+	size_t cell_count, cell_capacity;
+	size_t rules_emitted, remotes_emitted; /* so far */
+};
+int gl_c_rules(struct gl_c *c, const struct gl_c_policy *policy, enum gl_direction direction, struct gl_c_rules *rules,
+	       struct gl_policy_val *val);
 
 /* compile_index.c: index, number and slot of everything. */
 int gl_c_number(struct gl_c *c);

@@ -246,8 +246,14 @@ struct gl_forward4_val {
 
 /* The groups of one interface, taken together, are a policy; interfaces of one tenant with the same groups share it.
  * A policy has two directions, and for each of them nodes: "any remote address" (GL_NODE_ANY), "members of group G"
- * (GL_NODE_GROUP | G) and one for each prefix that a rule names. gl_rule says, by longest prefix, what a node's rules
- * admit; as rules only admit, one match is enough. See bpf/policy.h for the questions asked. */
+ * (GL_NODE_GROUP | G) and one for each prefix that a rule names. gl_rule says what a node's rules admit; as rules only
+ * admit, one match is enough.
+ *
+ * All of it stands in hashes. The longest prefix is found by a binary search over the lengths that occur, which are
+ * kept as a set of bits (bit n: length n): where there is an entry of the middle length, go on with longer ones, else
+ * with shorter ones (Waldvogel et al., SIGCOMM 1997). So that nothing is missed, entries without a meaning of their
+ * own, signposts, stand where a longer one lies on the way. gl_pivot() says which length is the middle one.
+ * bpf/policy.h asks, loader/compile_rule.c builds, docs/security-groups.md says why. */
 enum gl_direction {
 	GL_INGRESS = 0, /* towards the guest */
 	GL_EGRESS,
@@ -255,52 +261,84 @@ enum gl_direction {
 #define GL_POLICY_DIR(policy, direction) (((policy) << 1) | (direction))
 
 #define GL_POLICY_F_ALL 1 /* everything passes (egress without an `egress` key) */
-#define GL_POLICY_F_ANY 2 /* some rule names no remote end */
-#define GL_POLICY_F_REMOTE4 4 /* some rule names an IPv4 prefix */
-#define GL_POLICY_F_GROUP 8 /* some rule names a group */
+
+/* Which lengths entries have, ascending; none: there are no entries. */
+struct gl_rule_lengths {
+	__u8 count;
+	__u8 len[18]; /* as gl_rule_key.len */
+	__u8 pad;
+};
+struct gl_remote4_lengths {
+	__u8 count;
+	__u8 len[33];
+	__u8 pad[2];
+};
 
 /* gl_policy: array, sided, index = policy; 0 is none. By enum gl_direction. */
 struct gl_policy_val {
+	__u32 tenant;
+	__u32 all_group[2]; /* GL_POLICY_F_ALL: the group that says so */
 	__u8 flags[2]; /* GL_POLICY_F_* */
 	__u8 pad[2];
-	__u32 all_group[2]; /* GL_POLICY_F_ALL: the group that says so */
-	__u32 tenant;
+	struct gl_rule_lengths any[2]; /* of GL_NODE_ANY */
+	struct gl_rule_lengths group[2]; /* of all groups' nodes together */
+	struct gl_remote4_lengths remote4[2];
 };
 
-/* gl_remote4: longest prefix match, sided. The node of an IPv4 address, by the prefixes that a policy's rules name. */
-struct gl_remote4_key {
-	__u32 prefixlen; /* 32 + length of the prefix, in bits */
-	__u32 policy_side_be; /* GL_TENANT_SIDE(GL_POLICY_DIR(), side) in network order */
-	__be32 addr_be;
+/* Which rule it was, for people: `number` counts a group's rules of that direction from 1, as they are written. */
+struct gl_rule_val {
+	__u32 group; /* GL_NAME_GROUP */
+	__u16 number; /* 0: a signpost, admits nothing */
+	__u16 pad;
 };
+
+/* gl_remote4: hash, sided. The node of an IPv4 address, by the prefixes that a policy's rules name. */
+struct gl_remote4_key {
+	__u32 policy_dir; /* GL_POLICY_DIR() */
+	__be32 addr_be; /* bits beyond len are 0 */
+	__u8 len; /* of the prefix, in bits */
+	__u8 side;
+	__u8 pad[2];
+};
+/* As an entry of gl_rule. */
+struct gl_rule_cell {
+	struct gl_rule_val val;
+	__u16 port;
+	__u8 proto;
+	__u8 len;
+};
+/* Of a signpost: what the longest prefix says that holds it. */
 struct gl_remote4_val {
-	__u32 node;
-	__u32 wider; /* length of the next wider prefix of the same policy that holds this one, plus 1; 0: none */
+	__u32 node; /* from 1; 0: no rule's prefix is this long or shorter here */
+	__u8 wider; /* length of the next wider prefix that has to be asked too, plus 1; 0: none */
+	__u8 cell_count; /* few rules stand here, not in gl_rule */
+	__u8 pad[2];
+	struct gl_rule_lengths lengths; /* of the node's entries in gl_rule */
+	struct gl_rule_cell cell[GL_REMOTE4_CELLS];
 };
 
 #define GL_NODE_ANY 0
 #define GL_NODE_GROUP 0x80000000u
 
-/* gl_rule: longest prefix match, sided. What a node admits: a protocol (all of it: prefixlen GL_RULE_PROTO) and a
- * prefix of its ports. The "port" of ICMP is type << 8 | code; ranges become several prefixes. */
+/* gl_rule: hash, sided. What a node admits: everything, a protocol, or a protocol and a prefix of its ports. The "port"
+ * of ICMP is type << 8 | code; ranges become several prefixes. No entry of a node covers another one of it. */
 struct gl_rule_key {
-	__u32 prefixlen; /* GL_RULE_ANY, GL_RULE_PROTO, or GL_RULE_PROTO + length of the port's prefix */
-	__u32 policy_side_be; /* as in gl_remote4_key */
-	__be32 node_be; /* GL_NODE_ANY, GL_NODE_GROUP | group, or gl_remote4_val.node, network order */
-	__u8 proto;
-	__u8 port[2]; /* network order */
-	__u8 pad; /* beyond every prefixlen */
+	__u32 policy_dir; /* GL_POLICY_DIR() */
+	__u32 node; /* GL_NODE_ANY, GL_NODE_GROUP | group, or gl_remote4_val.node */
+	__u16 port; /* host order; bits beyond len are 0 */
+	__u8 proto; /* 0 with GL_RULE_ANY */
+	__u8 len; /* GL_RULE_ANY, GL_RULE_PROTO, or GL_RULE_PROTO + bits of the port that count */
+	__u8 side;
+	__u8 pad[3];
 };
-#define GL_RULE_ANY 64 /* any protocol */
-#define GL_RULE_PROTO 72
-#define GL_RULE_PORT 88
+#define GL_RULE_ANY 0 /* any protocol */
+#define GL_RULE_PROTO 1
+#define GL_RULE_PORT 17 /* one port */
 
-/* Which rule it was, for people: `number` counts a group's rules of that direction from 1, as they are written. */
-struct gl_rule_val {
-	__u32 group; /* GL_NAME_GROUP */
-	__u16 number;
-	__u16 pad;
-};
+/* The search asks for the length in the middle of what is left of a list: where there is an entry, what is behind it is
+ * left, else what is before. 5 questions for 18 lengths, 6 for 33. */
+#define GL_RULE_QUESTIONS 5
+#define GL_REMOTE4_QUESTIONS 6
 
 /* ---- tenants ------------------------------------------------------------------------------------------------ */
 
@@ -554,9 +592,10 @@ static_assert(sizeof(struct gl_frag4_key) == 16, "");
 static_assert(sizeof(struct gl_flow4_val) == 128, "two cache lines");
 static_assert(sizeof(struct gl_tenant_val) == 64, "a cache line");
 static_assert(sizeof(struct gl_tenant_stat) == 64 + 8 * GL_NO_PORT_SLOTS, "");
-static_assert(sizeof(struct gl_policy_val) == 16, "");
+static_assert(sizeof(struct gl_policy_val) == 168, "");
 static_assert(sizeof(struct gl_remote4_key) == 12, "");
 static_assert(sizeof(struct gl_rule_key) == 16, "");
+static_assert(sizeof(struct gl_remote4_val) == 64, "");
 static_assert(offsetof(struct gl_flow4_val, peer_scope) == 64, "an established packet needs one cache line; TCP two");
 #endif
 

@@ -30,8 +30,9 @@
 #define GL_GROUP_RULES 65535 /* of one direction of a security group: gl_rule_val.number counts them */
 #define GL_MAX_GROUPS 65536 /* security groups that interfaces have, and one */
 #define GL_MAX_POLICIES 65536 /* sets of groups that interfaces have, and one */
-#define GL_MAX_RULES 2097152 /* prefixes that rules become: for each remote end a protocol, port or part of a range */
-#define GL_MAX_REMOTES 1048576 /* remote prefixes of all policies */
+#define GL_MAX_RULES 524288 /* prefixes that rules become: for each remote end a protocol, port or part of a range */
+#define GL_MAX_REMOTES 262144 /* remote prefixes of all policies */
+#define GL_REMOTE4_CELLS 3 /* of one remote prefix, that need no entries of their own */
 #define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
 #define GL_FLOWS_MAX 1048576 /* the sweeper walks a table in one go */
 #define GL_NAME_LEN 64 /* with its NUL */

@@ -31,7 +31,7 @@ static_assert(COUNT_OF(drop_helps) == GL_DROP_COUNT, "a line of help per reason"
 static const char *const mode_names[] = { "none", "isolated", "nat", "routed", "bridge", NULL };
 static const char *const open_names[] = { "network", "tenant", "anywhere", NULL };
 static const char *const port_kind_names[] = { "none", "guest", "uplink", NULL };
-static const char *const policy_flag_names[] = { "all", "any", "remote4", "group", NULL };
+static const char *const policy_flag_names[] = { "all", NULL };
 static const char *const tenant_flag_names[] = { "pickup", "endpoint_independent", NULL };
 static const char *const port_flag_names[] = { "more_addresses", "segment", "xdp_out", NULL };
 static const char *const network_flag_names[] = { "broadcast", "endpoint_independent", NULL };
@@ -215,28 +215,43 @@ static const struct gl_field policy_val[] = {
 	WORDS("ingress", struct gl_policy_val, flags[GL_INGRESS], GL_FIELD_FLAGS, policy_flag_names),
 	WORDS("egress", struct gl_policy_val, flags[GL_EGRESS], GL_FIELD_FLAGS, policy_flag_names),
 	REPEATED("all_group", struct gl_policy_val, all_group, all_group[0], GL_FIELD_UINT),
+	REPEATED("ingress_any", struct gl_policy_val, any[GL_INGRESS].len, any[GL_INGRESS].len[0], GL_FIELD_UINT),
+	REPEATED("egress_any", struct gl_policy_val, any[GL_EGRESS].len, any[GL_EGRESS].len[0], GL_FIELD_UINT),
+	REPEATED("ingress_group", struct gl_policy_val, group[GL_INGRESS].len, group[GL_INGRESS].len[0], GL_FIELD_UINT),
+	REPEATED("egress_group", struct gl_policy_val, group[GL_EGRESS].len, group[GL_EGRESS].len[0], GL_FIELD_UINT),
+	REPEATED("ingress_remote4", struct gl_policy_val, remote4[GL_INGRESS].len, remote4[GL_INGRESS].len[0],
+		 GL_FIELD_UINT),
+	REPEATED("egress_remote4", struct gl_policy_val, remote4[GL_EGRESS].len, remote4[GL_EGRESS].len[0],
+		 GL_FIELD_UINT),
 	FIELD("tenant", struct gl_policy_val, tenant, GL_FIELD_UINT),
 	END,
 };
 
 static const struct gl_field remote4_key[] = {
-	FIELD("policy_direction", struct gl_remote4_key, policy_side_be, GL_FIELD_SIDED_BE),
+	FIELD("policy_direction", struct gl_remote4_key, policy_dir, GL_FIELD_UINT),
 	FIELD("address", struct gl_remote4_key, addr_be, GL_FIELD_IPV4),
-	FIELD("prefixlen", struct gl_remote4_key, prefixlen, GL_FIELD_PREFIXLEN),
+	FIELD("length", struct gl_remote4_key, len, GL_FIELD_UINT),
 	END,
 };
 static const struct gl_field remote4_val[] = {
 	FIELD("node", struct gl_remote4_val, node, GL_FIELD_UINT),
+	REPEATED("lengths", struct gl_remote4_val, lengths.len, lengths.len[0], GL_FIELD_UINT),
 	FIELD("wider", struct gl_remote4_val, wider, GL_FIELD_UINT),
+	FIELD("cell_count", struct gl_remote4_val, cell_count, GL_FIELD_UINT),
+	REPEATED("cell_groups", struct gl_remote4_val, cell, cell[0].val.group, GL_FIELD_UINT),
+	REPEATED("cell_numbers", struct gl_remote4_val, cell, cell[0].val.number, GL_FIELD_UINT),
+	REPEATED("cell_ports", struct gl_remote4_val, cell, cell[0].port, GL_FIELD_UINT),
+	REPEATED("cell_protos", struct gl_remote4_val, cell, cell[0].proto, GL_FIELD_UINT),
+	REPEATED("cell_lengths", struct gl_remote4_val, cell, cell[0].len, GL_FIELD_UINT),
 	END,
 };
 
 static const struct gl_field rule_key[] = {
-	FIELD("policy_direction", struct gl_rule_key, policy_side_be, GL_FIELD_SIDED_BE),
-	FIELD("node", struct gl_rule_key, node_be, GL_FIELD_UINT_BE),
+	FIELD("policy_direction", struct gl_rule_key, policy_dir, GL_FIELD_UINT),
+	FIELD("node", struct gl_rule_key, node, GL_FIELD_UINT),
 	FIELD("proto", struct gl_rule_key, proto, GL_FIELD_UINT),
-	FIELD("port", struct gl_rule_key, port, GL_FIELD_UINT_BE),
-	FIELD("prefixlen", struct gl_rule_key, prefixlen, GL_FIELD_UINT), /* GL_RULE_*: no address, no 32 bits less */
+	FIELD("port", struct gl_rule_key, port, GL_FIELD_UINT),
+	FIELD("length", struct gl_rule_key, len, GL_FIELD_UINT),
 	END,
 };
 static const struct gl_field rule_val[] = {
@@ -406,12 +421,12 @@ static const struct gl_map_info rows[GL_MAP_COUNT] = {
 				offsetof(struct gl_forward4_key, side), forward4_key, forward4_val),
 	[GL_MAP_POLICY] = ROW("gl_policy", "security groups as interfaces have them", SIDED, GL_SHAPE_ARRAY, 4,
 			      sizeof(struct gl_policy_val), 2 * GL_MAX_POLICIES, 0, policy_key, policy_val),
-	[GL_MAP_REMOTE4] = ROW("gl_remote4", "IPv4 prefixes that rules name as the remote end", SIDED, GL_SHAPE_LPM,
+	[GL_MAP_REMOTE4] = ROW("gl_remote4", "IPv4 prefixes that rules name as the remote end", SIDED, HASH,
 			       sizeof(struct gl_remote4_key), sizeof(struct gl_remote4_val), 2 * GL_MAX_REMOTES,
-			       offsetof(struct gl_remote4_key, policy_side_be), remote4_key, remote4_val),
-	[GL_MAP_RULE] = ROW("gl_rule", "what security groups admit, by remote end, protocol and port", SIDED,
-			    GL_SHAPE_LPM, sizeof(struct gl_rule_key), sizeof(struct gl_rule_val), 2 * GL_MAX_RULES,
-			    offsetof(struct gl_rule_key, policy_side_be), rule_key, rule_val),
+			       offsetof(struct gl_remote4_key, side), remote4_key, remote4_val),
+	[GL_MAP_RULE] = ROW("gl_rule", "what security groups admit, by remote end, protocol and port", SIDED, HASH,
+			    sizeof(struct gl_rule_key), sizeof(struct gl_rule_val), 2 * GL_MAX_RULES,
+			    offsetof(struct gl_rule_key, side), rule_key, rule_val),
 	[GL_MAP_TENANT] = ROW("gl_tenant", "timeouts and shares of each tenant", SIDED, GL_SHAPE_ARRAY, 4,
 			      sizeof(struct gl_tenant_val), 2 * GL_MAX_TENANTS, 0, tenant_key, tenant_val),
 	[GL_MAP_CONTROL] = ROW("gl_control", "which side of the configuration is in force", GL_ROLE_CONTROL,

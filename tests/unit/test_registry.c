@@ -43,8 +43,8 @@ static const struct declared table[] = {
 	ROW(gl_drops, PERCPU_HASH, struct gl_drops_key, struct gl_count_val, GL_MAX_DROP_CELLS),
 	ROW(gl_traffic, PERCPU_ARRAY, __u32, struct gl_traffic_val, GL_PORT_SLOTS),
 	ROW(gl_policy, ARRAY, __u32, struct gl_policy_val, 2 * GL_MAX_POLICIES),
-	ROW(gl_remote4, LPM_TRIE, struct gl_remote4_key, struct gl_remote4_val, 2 * GL_MAX_REMOTES),
-	ROW(gl_rule, LPM_TRIE, struct gl_rule_key, struct gl_rule_val, 2 * GL_MAX_RULES),
+	ROW(gl_remote4, HASH, struct gl_remote4_key, struct gl_remote4_val, 2 * GL_MAX_REMOTES),
+	ROW(gl_rule, HASH, struct gl_rule_key, struct gl_rule_val, 2 * GL_MAX_RULES),
 	ROW(gl_tenant, ARRAY, __u32, struct gl_tenant_val, 2 * GL_MAX_TENANTS),
 	ROW(gl_tenant_stat, ARRAY, __u32, struct gl_tenant_stat, GL_MAX_TENANTS),
 	ROW(gl_frag4, HASH, struct gl_frag4_key, struct gl_frag4_val, GL_MAX_FRAGMENTS),
@@ -129,10 +129,14 @@ static void test_sides_are_where_the_keys_have_them(void **state)
 		case GL_MAP_FORWARD4:
 			want = offsetof(struct gl_forward4_key, side);
 			break;
+		case GL_MAP_REMOTE4:
+			want = offsetof(struct gl_remote4_key, side);
+			break;
+		case GL_MAP_RULE:
+			want = offsetof(struct gl_rule_key, side);
+			break;
 		case GL_MAP_ROUTE4:
 		case GL_MAP_ALLOW4:
-		case GL_MAP_REMOTE4:
-		case GL_MAP_RULE:
 			want = sizeof(uint32_t);
 			break;
 		}
@@ -185,8 +189,9 @@ static void test_fields_show_all_of_an_entry(void **state)
 		{ GL_MAP_HOST4, 4, 0 },
 		{ GL_MAP_ADDR4, 1, 0 },
 		{ GL_MAP_FORWARD4, 4, 2 },
-		{ GL_MAP_POLICY, 0, 2 },
-		{ GL_MAP_RULE, 1, 2 },
+		{ GL_MAP_POLICY, 0, 16 },
+		{ GL_MAP_REMOTE4, 3, 10 },
+		{ GL_MAP_RULE, 4, 2 },
 		{ GL_MAP_FLOW4, 0, 17 },
 		{ GL_MAP_TENANT, 0, 24 },
 		{ GL_MAP_TENANT_STAT, 0, 1 + 8 * GL_NO_PORT_SLOTS },
