@@ -52,6 +52,8 @@ int main(int argc, char **argv)
 		test_nat();
 		test_edges();
 		test_changes();
+		test_groups();
+		test_rules();
 		test_reasons();
 		test_sweeper();
 		if (everything)

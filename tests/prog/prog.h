@@ -116,6 +116,7 @@ struct dev *dev_by_name(const char *name);
 void name_mac(const char *name, uint8_t mac[6]);
 uint32_t name_ip(const char *name);
 uint32_t tenant_by_name(const char *name);
+bool group_name(uint32_t group, char name[2 * GL_NAME_LEN]); /* "TENANT/GROUP" */
 void flows_clear(void); /* flows, fragments, drops, traffic, frames in the taps */
 void counts_clear(void); /* the last three of them */
 size_t flow_count(const char *tenant);
@@ -202,5 +203,7 @@ void test_sweeper(void);
 void test_registry(void);
 void test_lookups(void);
 void test_isolation(void);
+void test_groups(void);
+void test_rules(void);
 
 #endif

@@ -257,6 +257,13 @@ uint32_t tenant_by_name(const char *name)
 	abort();
 }
 
+bool group_name(uint32_t group, char name[2 * GL_NAME_LEN])
+{
+	struct gl_name_key key = { .kind = GL_NAME_GROUP, .index = group };
+
+	return !bpf_map_lookup_elem(world.obj.map[GL_MAP_NAME], &key, name);
+}
+
 /* ---- definition ------------------------------------------------------------------------------------------- */
 
 static void print_diag(const struct gl_diag *diag)
