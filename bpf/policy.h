@@ -18,7 +18,7 @@ struct question {
 	__be32 remote_be; /* its address, as this end sees it */
 	__u16 port; /* as in gl_rule_key */
 	__u8 proto;
-	__u8 no_port; /* a fragment's tail: only rules for all of the protocol fit */
+	__u8 pad;
 	struct gl_admitted admitted; /* out */
 	__u32 node; /* the node at hand, */
 	struct gl_rule_lengths lengths; /* and of which lengths its entries are */
@@ -40,10 +40,6 @@ __noinline int GL_PROGRAM(policy_node)(struct pkt *p, struct question *q)
 	if (!p || !q)
 		return 0;
 	high = q->lengths.count;
-	if (q->no_port) {
-		high = q->lengths.len[0] <= GL_RULE_PROTO && high;
-		high += q->lengths.len[1] <= GL_RULE_PROTO && q->lengths.count > 1;
-	}
 	key.policy_dir = GL_POLICY_DIR(q->policy, q->direction & 1);
 	key.node = q->node;
 	key.side = p->side & 1;
@@ -82,8 +78,7 @@ __noinline int GL_PROGRAM(policy_cells)(struct question *q, struct gl_remote4_va
 		const __u32 mask = 0xffffu << ((GL_RULE_PORT - cell->len) & 31);
 
 		if (cell->len != GL_RULE_ANY &&
-		    (cell->proto != q->proto ||
-		     (cell->len != GL_RULE_PROTO && (q->no_port || (cell->port ^ q->port) & mask))))
+		    (cell->proto != q->proto || (cell->len != GL_RULE_PROTO && (cell->port ^ q->port) & mask)))
 			continue;
 		q->admitted.group = cell->val.group;
 		q->admitted.number = cell->val.number;
@@ -291,7 +286,6 @@ static __always_inline bool policy_broadcast(struct pkt *p, __u32 policy, enum g
 	q->remote_slot = direction == GL_INGRESS && !p->repl_segment ? p->in_slot : GL_NO_SLOT;
 	q->remote_be = direction == GL_INGRESS ? p->src_be : p->dst_be;
 	q->proto = p->proto;
-	q->no_port = p->frag == FRAG_TAIL;
 	q->port = rule_port(p->proto, p->sport_be, p->dport_be);
 	return GL_PROGRAM(policy_admits)(p, q);
 }

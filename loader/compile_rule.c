@@ -46,6 +46,8 @@ struct gl_c_cell {
 	uint32_t order;
 	uint16_t port;
 	uint8_t proto, len;
+	bool taken_over; /* from a wider prefix */
+	bool covered; /* by another cell: stands there for people alone, no search looks at it */
 	struct gl_rule_val val;
 };
 
@@ -246,7 +248,7 @@ static int choose_links(struct building *b)
 
 /* ---- cells ------------------------------------------------------------------------------------------------ */
 
-/* Wider ones first. */
+/* Wider ones first; of equal ones, the node's own. */
 static int cell_compare(const void *left, const void *right)
 {
 	const struct gl_c_cell *a = left, *b = right;
@@ -259,6 +261,8 @@ static int cell_compare(const void *left, const void *right)
 		return a->port < b->port ? -1 : 1;
 	if (a->len != b->len)
 		return a->len < b->len ? -1 : 1;
+	if (a->taken_over != b->taken_over)
+		return a->taken_over ? 1 : -1;
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
@@ -270,16 +274,28 @@ static bool covers(const struct gl_c_cell *wide, const struct gl_c_cell *cell)
 	       !((wide->port ^ cell->port) >> (GL_RULE_PORT - wide->len));
 }
 
-/* Leaves those that no other covers; of equal ones, the first rule's. */
+/* Of equal ones the first rule's stays. Of those that are covered, the node's own stay, so that the maps tell of every
+ * rule. */
 static void sift_cells(struct gl_c_rules *all)
 {
+	struct gl_c_cell *wide = NULL;
 	size_t kept = 0;
 
 	if (all->cell_count)
 		qsort(all->cells, all->cell_count, sizeof(*all->cells), cell_compare);
-	for (size_t i = 0; i < all->cell_count; i++)
-		if (!kept || !covers(&all->cells[kept - 1], &all->cells[i]))
-			all->cells[kept++] = all->cells[i];
+	for (size_t i = 0; i < all->cell_count; i++) {
+		struct gl_c_cell *cell = &all->cells[i], *last = kept ? &all->cells[kept - 1] : NULL;
+
+		if (last && last->len == cell->len && last->proto == cell->proto && last->port == cell->port)
+			continue;
+		cell->covered = wide && covers(wide, cell);
+		if (cell->covered && cell->taken_over)
+			continue;
+		all->cells[kept] = *cell;
+		if (!cell->covered)
+			wide = &all->cells[kept];
+		kept++;
+	}
 	all->cell_count = kept;
 }
 
@@ -292,7 +308,7 @@ static int full(struct building *b, enum gl_map_id map, size_t room)
 	return -EINVAL;
 }
 
-static int add_cell(struct building *b, const struct rule *rule, uint8_t len, uint16_t port)
+static int add_cell(struct building *b, const struct rule *rule, bool taken_over, uint8_t len, uint16_t port)
 {
 	struct gl_c_rules *all = b->all;
 
@@ -319,23 +335,24 @@ static int add_cell(struct building *b, const struct rule *rule, uint8_t len, ui
 		.len = len,
 		.proto = len == GL_RULE_ANY ? 0 : rule->def->proto,
 		.port = port,
+		.taken_over = taken_over,
 		.val = rule->val,
 	};
 	return 0;
 }
 
-static int add_rule_cells(struct building *b, const struct rule *rule)
+static int add_rule_cells(struct building *b, const struct rule *rule, bool taken_over)
 {
 	const struct gl_rule *def = rule->def;
 	int err = 0;
 
 	if (!def->port_count)
-		return add_cell(b, rule, def->any_proto ? GL_RULE_ANY : GL_RULE_PROTO, 0);
+		return add_cell(b, rule, taken_over, def->any_proto ? GL_RULE_ANY : GL_RULE_PROTO, 0);
 	for (size_t i = 0; i < def->port_count; i++)
 		for (uint32_t at = def->ports[i].first; at <= def->ports[i].last && !err;) {
 			unsigned bits = open_bits(at, def->ports[i].last);
 
-			err = add_cell(b, rule, GL_RULE_PORT - bits, at);
+			err = add_cell(b, rule, taken_over, GL_RULE_PORT - bits, at);
 			at += 1u << bits;
 		}
 	return err;
@@ -350,7 +367,7 @@ static int gather_cells(struct building *b, struct node *node)
 	b->all->cell_count = 0;
 	for (;;) {
 		for (size_t i = 0; i < from->count && !err; i++)
-			err = add_rule_cells(b, &from->rules[i]);
+			err = add_rule_cells(b, &from->rules[i], from != node);
 		if (err || from->parent == NO_NODE || from->parent == node->link)
 			break;
 		from = &b->nodes[from->parent];
@@ -359,7 +376,8 @@ static int gather_cells(struct building *b, struct node *node)
 		return err;
 	sift_cells(b->all);
 	for (size_t i = 0; i < b->all->cell_count; i++)
-		node->lengths |= 1u << b->all->cells[i].len;
+		if (!b->all->cells[i].covered)
+			node->lengths |= 1u << b->all->cells[i].len;
 	return 0;
 }
 
@@ -395,7 +413,7 @@ static int emit_cells(struct building *b, const struct node *node, const struct 
 	for (size_t i = 0; i < b->all->cell_count && !err; i++) {
 		const struct gl_c_cell *cell = &b->all->cells[i];
 
-		for (unsigned low = 0, high = lengths->count; low < high && !err;) {
+		for (unsigned low = 0, high = cell->covered ? 0 : lengths->count; low < high && !err;) {
 			unsigned middle = (low + high) / 2, len = lengths->len[middle];
 
 			if (len >= cell->len) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Which rules do the maps hold of each security group, in words? Put together again from the prefixes that they became.
  * A rule that an interface's other groups hold as well stands in the maps once, for one of them.
- * Neighbours: plan.h, plan_object.c (who asks), compile_group.c (the way here). */
+ * Neighbours: plan.h, plan_object.c (who asks), compile_rule.c (the way here). */
 #include "loader/plan.h"
 
 #include <arpa/inet.h>
@@ -14,11 +14,15 @@
 /* What rules name as the other end, in the order of the words. */
 enum end { END_ANY, END_PREFIX, END_GROUP };
 
+/* What they let through: all there is, any protocol, all of one, or single ports and ranges. */
+enum what { WHAT_ALL, WHAT_ANY, WHAT_PROTO, WHAT_PORTS };
+
 struct gl_plan_rule {
 	uint32_t group;
 	uint8_t direction, end;
 	uint8_t len; /* END_PREFIX */
-	uint8_t prefixlen; /* GL_RULE_ANY, GL_RULE_PROTO, or GL_RULE_PORT: single ports and ranges; 0: all there is */
+	uint8_t what;
+	uint16_t number; /* as in gl_rule_val; not part of the comparison in words */
 	uint32_t remote; /* END_PREFIX: address, host order; END_GROUP: number */
 	uint8_t proto;
 	uint16_t first, last;
@@ -28,6 +32,7 @@ struct gl_plan_rule {
 struct node {
 	uint32_t policy_dir, node, addr;
 	uint8_t len;
+	const struct gl_remote4_val *val;
 };
 
 /* A policy that a group is part of, by one of the interfaces that have it. */
@@ -91,8 +96,8 @@ static int rule_compare(const void *left, const void *right)
 		return a->remote < b->remote ? -1 : 1;
 	if (a->len != b->len)
 		return a->len < b->len ? -1 : 1;
-	if (a->prefixlen != b->prefixlen)
-		return a->prefixlen < b->prefixlen ? -1 : 1;
+	if (a->what != b->what)
+		return a->what < b->what ? -1 : 1;
 	if (a->proto != b->proto)
 		return a->proto < b->proto ? -1 : 1;
 	if (a->first != b->first)
@@ -103,26 +108,27 @@ static int rule_compare(const void *left, const void *right)
 static bool same_but_ports(const struct gl_plan_rule *a, const struct gl_plan_rule *b)
 {
 	return a->group == b->group && a->direction == b->direction && a->end == b->end && a->remote == b->remote &&
-	       a->len == b->len && a->prefixlen == b->prefixlen && a->proto == b->proto;
+	       a->len == b->len && a->what == b->what && a->proto == b->proto;
 }
 
-static struct gl_plan_rule to_rule(const struct gl_rule_key *key, const struct gl_rule_val *val,
+static struct gl_plan_rule to_rule(uint32_t policy_dir, uint32_t node, const struct gl_rule_cell *cell,
 				   const struct node *nodes, size_t node_count)
 {
-	uint32_t node = ntohl(key->node_be), policy_dir = ntohl(key->policy_side_be) >> 1;
-	unsigned bits = key->prefixlen > GL_RULE_PROTO ? GL_RULE_PORT - key->prefixlen : 0;
 	struct gl_plan_rule rule = {
-		.group = val->group,
+		.group = cell->val.group,
+		.number = cell->val.number,
 		.direction = policy_dir & 1,
-		.prefixlen = key->prefixlen > GL_RULE_PROTO ? GL_RULE_PORT : (uint8_t)key->prefixlen,
-		.proto = key->proto,
+		.what = cell->len == GL_RULE_ANY     ? WHAT_ANY
+			: cell->len == GL_RULE_PROTO ? WHAT_PROTO
+						     : WHAT_PORTS,
+		.proto = cell->proto,
 	};
 	struct node wanted = { .policy_dir = policy_dir, .node = node };
 	const struct node *found;
 
-	if (rule.prefixlen == GL_RULE_PORT) {
-		rule.first = (uint16_t)(key->port[0] << 8 | key->port[1]);
-		rule.last = (uint16_t)(rule.first | ((1u << bits) - 1));
+	if (rule.what == WHAT_PORTS) {
+		rule.first = cell->port;
+		rule.last = (uint16_t)(rule.first | ((1u << (GL_RULE_PORT - cell->len)) - 1));
 	}
 	if (node & GL_NODE_GROUP) {
 		rule.end = END_GROUP;
@@ -136,9 +142,18 @@ static struct gl_plan_rule to_rule(const struct gl_rule_key *key, const struct g
 	return rule;
 }
 
+static int node_and_len_compare(const void *left, const void *right)
+{
+	const struct node *a = left, *b = right;
+	int order = node_compare(a, b);
+
+	return order ? order : a->len < b->len ? -1 : a->len > b->len;
+}
+
+/* Signposts say what a wider prefix says: the shortest of a node is the node's own. */
 static int list_nodes(const struct gl_mapset *set, struct node **ret, size_t *ret_count)
 {
-	size_t first, count = gl_mapset_range(set, GL_MAP_REMOTE4, &first);
+	size_t first, count = gl_mapset_range(set, GL_MAP_REMOTE4, &first), used = 0, kept = 0;
 	struct node *nodes = malloc((count + 1) * sizeof(*nodes));
 
 	if (!nodes)
@@ -147,16 +162,54 @@ static int list_nodes(const struct gl_mapset *set, struct node **ret, size_t *re
 		const struct gl_remote4_key *key = gl_mapset_at(set, first + i)->key;
 		const struct gl_remote4_val *val = gl_mapset_at(set, first + i)->val;
 
-		nodes[i] = (struct node){ .policy_dir = ntohl(key->policy_side_be) >> 1,
-					  .node = val->node,
-					  .addr = ntohl(key->addr_be),
-					  .len = (uint8_t)(key->prefixlen - 32) };
+		if (val->node)
+			nodes[used++] = (struct node){ .policy_dir = key->policy_dir,
+						       .node = val->node,
+						       .addr = ntohl(key->addr_be),
+						       .len = key->len,
+						       .val = val };
 	}
-	if (count)
-		qsort(nodes, count, sizeof(*nodes), node_compare);
+	if (used)
+		qsort(nodes, used, sizeof(*nodes), node_and_len_compare);
+	for (size_t i = 0; i < used; i++)
+		if (!kept || node_compare(&nodes[kept - 1], &nodes[i]))
+			nodes[kept++] = nodes[i];
 	*ret = nodes;
-	*ret_count = count;
+	*ret_count = kept;
 	return 0;
+}
+
+static int number_compare(const void *left, const void *right)
+{
+	const struct gl_plan_rule *a = left, *b = right;
+
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	if (a->direction != b->direction)
+		return a->direction < b->direction ? -1 : 1;
+	if (a->number != b->number)
+		return a->number < b->number ? -1 : 1;
+	return a->len < b->len ? -1 : a->len > b->len;
+}
+
+/* A narrower prefix takes the rules of wider ones over; a rule's own prefix is the widest that has it. */
+static size_t drop_taken_over(struct gl_plan_rule *rules, size_t count)
+{
+	size_t kept = 0;
+	uint8_t own = 0;
+
+	if (count)
+		qsort(rules, count, sizeof(*rules), number_compare);
+	for (size_t i = 0; i < count; i++) {
+		const struct gl_plan_rule *last = kept ? &rules[kept - 1] : NULL;
+
+		if (!last || last->group != rules[i].group || last->direction != rules[i].direction ||
+		    last->number != rules[i].number)
+			own = rules[i].len;
+		if (rules[i].len == own)
+			rules[kept++] = rules[i];
+	}
+	return kept;
 }
 
 /* Each rule once, whatever number of policies holds it, and ports that follow each other as one range. */
@@ -184,7 +237,8 @@ int gl_plan_rules_list(const struct gl_mapset *set, struct gl_plan_rules *ret)
 {
 	size_t first, first_policy, count = gl_mapset_range(set, GL_MAP_RULE, &first);
 	size_t policies = gl_mapset_range(set, GL_MAP_POLICY, &first_policy), node_count = 0, used = 0;
-	struct gl_plan_rule *rules = calloc(count + 2 * policies + 1, sizeof(*rules));
+	size_t first_remote, remotes = gl_mapset_range(set, GL_MAP_REMOTE4, &first_remote);
+	struct gl_plan_rule *rules = calloc(count + remotes * GL_REMOTE4_CELLS + 2 * policies + 1, sizeof(*rules));
 	struct node *nodes = NULL;
 	int err = rules ? list_nodes(set, &nodes, &node_count) : -ENOMEM;
 
@@ -193,10 +247,18 @@ int gl_plan_rules_list(const struct gl_mapset *set, struct gl_plan_rules *ret)
 		return err;
 	}
 	for (size_t i = 0; i < count; i++) {
-		const struct gl_entry *entry = gl_mapset_at(set, first + i);
+		const struct gl_rule_key *key = gl_mapset_at(set, first + i)->key;
+		const struct gl_rule_val *val = gl_mapset_at(set, first + i)->val;
+		struct gl_rule_cell cell = { .val = *val, .port = key->port, .proto = key->proto, .len = key->len };
 
-		rules[used++] = to_rule(entry->key, entry->val, nodes, node_count);
+		if (val->number)
+			rules[used++] = to_rule(key->policy_dir, key->node, &cell, nodes, node_count);
 	}
+	for (size_t i = 0; i < node_count; i++)
+		for (unsigned k = 0; k < nodes[i].val->cell_count && k < GL_REMOTE4_CELLS; k++)
+			rules[used++] =
+				to_rule(nodes[i].policy_dir, nodes[i].node, &nodes[i].val->cell[k], nodes, node_count);
+	used = drop_taken_over(rules, used);
 	for (size_t i = 0; i < policies; i++) {
 		const struct gl_policy_val *val = gl_mapset_at(set, first_policy + i)->val;
 
@@ -248,11 +310,11 @@ static void tell_rule(FILE *file, const struct gl_mapset *set, const struct gl_p
 	char buf[INET_ADDRSTRLEN];
 	const char *name, *slash;
 
-	if (rule->prefixlen <= GL_RULE_ANY)
-		fprintf(file, "%s", rule->prefixlen ? "any" : "all");
+	if (rule->what <= WHAT_ANY)
+		fprintf(file, "%s", rule->what == WHAT_ANY ? "any" : "all");
 	else
 		tell_proto(file, rule);
-	if (rule->prefixlen == GL_RULE_PORT) {
+	if (rule->what == WHAT_PORTS) {
 		if (rule->proto != IPPROTO_ICMP && rule->proto != IPPROTO_ICMPV6)
 			fprintf(file, " %u", rule->first);
 		else
@@ -348,7 +410,7 @@ static size_t others_rules(const struct gl_plan_rules *rules, const struct gl_pl
 		for (size_t i = 0; i < own_count; i++) {
 			list[count] = own[i];
 			list[count++].group = member->group;
-			*all |= !own[i].prefixlen;
+			*all |= own[i].what == WHAT_ALL;
 		}
 	}
 	if (count)

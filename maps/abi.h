@@ -321,7 +321,8 @@ struct gl_remote4_val {
 #define GL_NODE_GROUP 0x80000000u
 
 /* gl_rule: hash, sided. What a node admits: everything, a protocol, or a protocol and a prefix of its ports. The "port"
- * of ICMP is type << 8 | code; ranges become several prefixes. No entry of a node covers another one of it. */
+ * of ICMP is type << 8 | code; ranges become several prefixes. Entries that another
+ * one covers tell people of a rule; no search looks at them, and `lengths` may lack theirs. */
 struct gl_rule_key {
 	__u32 policy_dir; /* GL_POLICY_DIR() */
 	__u32 node; /* GL_NODE_ANY, GL_NODE_GROUP | group, or gl_remote4_val.node */

@@ -126,9 +126,13 @@ static const struct row rules[] = {
 	{ .name = "behind it", NO_INGRESS("slow"), PLAIN("n1", "slow", TCP("slow", 1, "n1", 8081, SYN)) },
 	{ .name = "echo", GO("slow", "n1"), PLAIN("n1", "slow", ECHO("slow", "n1", 5)) },
 	{ .name = "its answer", GO("n1", "slow"), PLAIN("slow", "n1", ECHOED("n1", "slow", 5)) },
-	{ .name = "an answer that nobody asked for", NO_INGRESS("slow"), PLAIN("n1", "slow", ECHOED("slow", "n1", 6)) },
-	{ .name = "the same, its identifier being echo's type",
-	  NO_INGRESS("slow"),
+	{ .name = "an answer that nobody asked for",
+	  .on = "slow",
+	  .drop = GL_DROP_NO_FLOW,
+	  PLAIN("n1", "slow", ECHOED("slow", "n1", 6)) },
+	{ .name = "the same, its identifier being a query's type",
+	  .on = "slow",
+	  .drop = GL_DROP_NO_FLOW,
 	  PLAIN("n1", "slow", ECHOED("slow", "n1", 0x0d01)) },
 	{ .name = "timestamp",
 	  GO("slow", "n1"),
@@ -261,17 +265,23 @@ static const struct row public[] = {
 	  .slow = true,
 	  .copies = "nh slow",
 	  .in = { ETH("01:00:5e:00:00:12", "n1"), IPV4("n1", "224.0.0.18", 47), .len = 20 } },
-	{ .name = "a broadcast's tail, by rules without ports",
+	{ .name = "a broadcast in fragments: the head",
 	  .on = "n1",
 	  .verdict = DROP,
 	  .slow = true,
-	  .copies = "slow",
-	  .in = { ETH(ALL, "n1"), UDP("n1", 5, "10.0.0.255", 2000), .frag = 10, .len = 8 } },
+	  .copies = "nh slow",
+	  .in = { ETH(ALL, "n1"), UDP("n1", 5, "10.0.0.255", 2000), .id = 3, .frag = MF, .udp_len = 88, .len = 64 } },
+	{ .name = "and its tail, which has no port of its own",
+	  .on = "n1",
+	  .verdict = DROP,
+	  .slow = true,
+	  .copies = "nh slow",
+	  .in = { ETH(ALL, "n1"), UDP("n1", 5, "10.0.0.255", 2000), .id = 3, .frag = 9, .len = 16 } },
 };
 
 /* ---- changes ---------------------------------------------------------------------------------------------- */
 
-static void apply_with(const char *from, const char *to)
+static void change(const char *from, const char *to)
 {
 	const char *at = strstr(world_of_groups, from);
 	size_t room = sizeof(world_of_groups) + strlen(to);
@@ -287,15 +297,6 @@ static void apply_with(const char *from, const char *to)
 	free(text);
 }
 
-static void expect(enum verdict verdict, const char *on, enum hook hook, struct frame f, const char *what)
-{
-	struct run run;
-	enum verdict got = packet(on, hook, &f, &run);
-
-	if (got != verdict)
-		complain("%s: %s", what, got == SEND ? "was sent" : got == DROP ? "was dropped" : "was neither");
-}
-
 /* What `from` becoming `to` takes away is cut, be it by the opener's packet or by the answer's; another flow lives. */
 static void a_change_cuts(enum hook hook, bool answer, const char *what, const char *from, const char *to)
 {
@@ -308,7 +309,7 @@ static void a_change_cuts(enum hook hook, bool answer, const char *what, const c
 	expect(SEND, "n1", hook, ask, "the first packet");
 	expect(SEND, "n2", hook, reply, "its answer");
 	expect(SEND, "nb", hook, (struct frame){ ETH(GWB, "nb"), TCP("nb", 1, "n2", 5432, SYN) }, "another flow");
-	apply_with(from, to);
+	change(from, to);
 	expect(DROP, answer ? "n2" : "n1", hook, answer ? reply : ask, "a packet afterwards");
 	if (flow_find("acme", 6, "n1", 1, "n2", 5432, &flow) || flow_find("acme", 6, "n2", 5432, "n1", 1, &flow))
 		complain("the flow is still there");
@@ -329,7 +330,7 @@ static void another_group_changes(enum hook hook)
 	expect(SEND, "g1", hook, ask, "the first packet");
 	if (!flow_find("globex", 6, "g1", 1, "g2", 5432, &was))
 		complain("there is no flow");
-	apply_with("ports: [80, 443, 8000-8080]", "ports: [81]");
+	change("ports: [80, 443, 8000-8080]", "ports: [81]");
 	if (!flow_find("globex", 6, "g1", 1, "g2", 5432, &now) || port_read("g1").gen != was.val.gen)
 		complain("another tenant's rules changed the generation");
 	if (world_apply(world_of_groups))
