@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import (BROADCAST, HOST_IP, ROUTER_IP, SERVER_IP, ZERO, Echo, arp, csum, ensure, eth, icmp4, ipv4, refused, tcp4, tcp_ask,
+from gl import (BROADCAST, HOST_IP, ROUTER_IP, SERVER_IP, ZERO, Echo, arp, ask_again, csum, ensure, eth, icmp4, ipv4, refused, tcp4, tcp_ask,
                 udp4, udp_ask, wait_for)
 
 RED, BLUE, FLOATING = "198.51.100.20", "198.51.100.21", "198.51.100.30"
@@ -351,6 +351,30 @@ def forged_tcp(s):
     for flags in (ACK, SYN | ACK, RST):
         s.from_outside(tcp4(SERVER_IP, RED, 80, 45678, flags, seq=5, ack=7))
     wait_for(lambda: s.lab.drops().get("NO_FLOW", 0) == before + 3, 3, lambda: f"NO_FLOW three times, {s.lab.drops()} after {before}")
+
+
+@judged
+def planted(s):
+    """what looks like a service's answer plants no flow: from a member of the network, from outside, to a port in use"""
+    with s.a.udp("", 40000, timeout=0.5) as u:
+        ask_again(u, b"true", (SERVER_IP, 53))
+        before = s.lab.drops()
+        for sport in (123, 161, 500, 3784):
+            with s.f.udp("", sport) as liar:
+                liar.sendto(b"false", ("10.0.0.11", 40000))
+        s.lab.expect_drops(before, {"GROUP_INGRESS": 4})
+        before = s.lab.drops()
+        row = [r for r in s.lab.show("flows", "--tenant", "red") if r["sport"] == 40000][0]
+        for src, sport in ((ROUTER_IP, 53), (SERVER_IP, 54)):
+            s.from_outside(udp4(src, RED, sport, row["nat_sport"], b"false"))
+        s.lab.expect_drops(before, {"NO_FLOW": 2})
+        ensure(refused(u.recv, 100), "a false answer came in")
+        # and what comes from the right place in the wrong protocol
+        before = s.lab.drops().get("NO_FLOW", 0)
+        s.from_outside(tcp4(SERVER_IP, RED, 53, row["nat_sport"], SYN | ACK, seq=1, ack=1))
+        wait_for(lambda: s.lab.drops().get("NO_FLOW", 0) == before + 1, 3, "NO_FLOW")
+        ask_again(u, b"true again", (SERVER_IP, 53))
+        ensure(not [r for r in s.lab.show("flows", "--tenant", "red") if r["dport"] == 40000], "a planted flow")
 
 
 # ---- ICMP errors ----------------------------------------------------------------------------------------------------
