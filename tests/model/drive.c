@@ -23,6 +23,8 @@ static int sweep_fd = -1;
 static struct gl_tenant_stat *stats;
 static struct gl_tenant_val *tenants;
 static unsigned tenant_index[M_TENANTS], net_index[M_NETS], uplink_index;
+#define GROUP_NUMBERS 64
+static unsigned groups[2][GROUP_NUMBERS]; /* N of a group sN, by number, in both definitions */
 static uint64_t sent[M_PORTS + 1]; /* packets that were sent to each port, as far as is known */
 #define M_FRAG_KEYS 64
 static struct gl_frag4_key frag_keys[M_FRAG_KEYS]; /* of the datagrams that this sequence has sent parts of */
@@ -104,6 +106,19 @@ static void read_numbers(struct m_def *def)
 	}
 }
 
+/* Names of groups are "TENANT/sN", as universe.c calls them. */
+static void read_groups(unsigned numbers[GROUP_NUMBERS])
+{
+	for (uint32_t i = 0; i < GROUP_NUMBERS; i++) {
+		const struct gl_name_key key = { .kind = GL_NAME_GROUP, .index = i };
+		struct gl_name_val name;
+
+		numbers[i] = M_ADMIT_GROUPS;
+		if (!bpf_map_lookup_elem(world.obj.map[GL_MAP_NAME], &key, &name))
+			sscanf(name.name, "%*[^/]/s%u", &numbers[i]);
+	}
+}
+
 static uint64_t sent_to(unsigned port)
 {
 	struct gl_traffic_val vals[64];
@@ -148,6 +163,8 @@ int real_define(const char *a, const char *b, struct m_def defs[2])
 		sides[i] = world.side;
 		if (!err)
 			read_numbers(&defs[i]);
+		if (!err)
+			read_groups(groups[i]);
 	}
 	/* The map that XDP redirects by has no sides: what only the first definition has was taken out of it. */
 	for (unsigned i = 0; i < port_count() && !err; i++)
@@ -364,6 +381,22 @@ void real_frags(unsigned port, const struct pk *pk)
 		frag_keys[frag_count++] = key;
 }
 
+/* Is the group and rule that the programs name one of those that admit the flow? */
+static bool is_admitted(uint64_t admits, const struct gl_admitted *by)
+{
+	const unsigned rule = by->how == GL_ADMIT_ALL ? M_ADMIT_ALL : by->number - 1u;
+
+	if (by->how != GL_ADMIT_RULE && by->how != GL_ADMIT_ALL)
+		return true;
+	if (by->group >= GROUP_NUMBERS || rule > M_ADMIT_ALL)
+		return false;
+	/* A number may have gone to another group with the second definition. */
+	for (int i = 0; i < 2; i++)
+		if (groups[i][by->group] < M_ADMIT_GROUPS && (admits & M_ADMIT(groups[i][by->group], rule)))
+			return true;
+	return false;
+}
+
 static bool same_entry(const struct m_entry *e, const struct gl_flow4_key *key, const struct gl_flow4_val *val,
 		       char *what, size_t size)
 {
@@ -385,6 +418,10 @@ static bool same_entry(const struct m_entry *e, const struct gl_flow4_key *key, 
 	HOLD("new destination", e->ndst, ntohl(val->new_dst_be));
 	HOLD("new source port", e->nsport, ntohs(val->new_sport_be));
 	HOLD("new destination port", e->ndport, ntohs(val->new_dport_be));
+	for (int dir = 0; dir < 2; dir++) {
+		HOLD("kind of admission", e->how[dir], val->admitted[dir].how);
+		HOLD("admission by such a rule", true, is_admitted(e->admits[dir], &val->admitted[dir]));
+	}
 #undef HOLD
 	if (!difference)
 		return true;

@@ -110,6 +110,8 @@ static void answers_of(const struct m_model *m, const struct m_opening *o, struc
 		.routed = val->routed,
 		.mapped = val->mapped,
 		.mss = { val->mss[0], val->mss[1] },
+		.how = { val->how[0], val->how[1] },
+		.admits = { val->admits[0], val->admits[1] },
 		.hairpin = o->hairpin,
 		.to_uplink = o->from_uplink && !o->hairpin,
 		.out = o->from_uplink ? M_UPLINK : o->port,

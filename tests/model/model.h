@@ -125,6 +125,11 @@ struct m_tcp {
 	bool pending; /* which was seen in a flow that was open already, and is not answered yet */
 };
 
+/* A bit for a tenant's group and its rule, or M_ADMIT_ALL; both from 0. */
+#define M_ADMIT_GROUPS 8
+#define M_ADMIT_ALL 7
+#define M_ADMIT(group, rule) (1ull << (8 * (group) + (rule)))
+
 struct m_entry {
 	bool used;
 	unsigned tenant;
@@ -142,7 +147,8 @@ struct m_entry {
 	uint64_t packets, bytes;
 	uint32_t idle; /* seconds since its last packet */
 	struct m_tcp tcp;
-	struct gl_admitted admitted[2];
+	enum gl_admit how[2]; /* by enum gl_direction */
+	uint64_t admits[2]; /* the rules that do, M_ADMIT() of each */
 };
 
 #define M_FRAG_UNITS 256 /* of 8 bytes, of one datagram */

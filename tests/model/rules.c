@@ -320,10 +320,12 @@ static bool rule_admits(const struct m_model *m, const struct gl_rule *rule, con
 	return !rule->remote_group.s || is_member(m, ask->remote_port, rule->remote_group.s);
 }
 
-static bool groups_admit(const struct m_model *m, unsigned port, enum gl_direction dir, const struct ask *ask)
+/* The rules that admit it, M_ADMIT() of each; 0: none does. */
+static uint64_t groups_admit(const struct m_model *m, unsigned port, enum gl_direction dir, const struct ask *ask)
 {
 	const struct m_port *p = &m->def->ports[port];
 	const struct gl_tenant *tenant = m->def->tenants[p->tenant];
+	uint64_t ret = 0;
 
 	for (size_t i = 0; i < tenant->group_count; i++) {
 		const struct gl_group *group = &tenant->groups[i];
@@ -331,12 +333,25 @@ static bool groups_admit(const struct m_model *m, unsigned port, enum gl_directi
 		if (!is_member(m, port, group->name.s))
 			continue;
 		if (dir == GL_EGRESS && !group->egress_given)
-			return true;
-		for (size_t j = 0; j < group->rule_count[dir]; j++)
+			ret |= M_ADMIT(i, M_ADMIT_ALL);
+		for (size_t j = 0; j < group->rule_count[dir] && j < M_ADMIT_ALL; j++)
 			if (rule_admits(m, &group->rules[dir][j], ask))
-				return true;
+				ret |= M_ADMIT(i, j);
 	}
-	return false;
+	return ret;
+}
+
+static enum gl_drop ask_groups(const struct m_model *m, struct m_opening *o, unsigned port, enum gl_direction dir,
+			       const struct ask *ask)
+{
+	uint64_t admits = groups_admit(m, port, dir, ask);
+
+	o->val.admits[dir] = admits;
+	o->val.how[dir] = GL_ADMIT_RULE;
+	for (unsigned i = 0; i < M_ADMIT_GROUPS; i++)
+		if (admits & M_ADMIT(i, M_ADMIT_ALL))
+			o->val.how[dir] = GL_ADMIT_ALL;
+	return admits ? GL_DROP_NONE : dir == GL_EGRESS ? GL_DROP_GROUP_EGRESS : GL_DROP_GROUP_INGRESS;
 }
 
 /* Both ends are asked. The remote end of a rule is as the guest sees it: before its own translation. */
@@ -346,15 +361,19 @@ enum gl_drop rules_policy(const struct m_model *m, struct m_opening *o)
 	const struct gl_interface *in = o->from_uplink ? NULL : m->def->ports[o->port].def;
 	const struct m_port *target = o->target == M_UPLINK ? NULL : &m->def->ports[o->target];
 	struct ask ask = { .proto = o->key.proto };
+	enum gl_drop reason;
 
 	if (o->key.proto == IPPROTO_TCP || o->key.proto == IPPROTO_UDP || o->key.proto == IPPROTO_SCTP ||
 	    o->key.proto == IPPROTO_ICMP)
 		ask.port = o->key.dport;
+	if (in)
+		o->val.how[GL_EGRESS] = GL_ADMIT_OPEN;
 	if (in && in->group_count) {
 		ask.remote = o->key.dst;
 		ask.remote_port = direct ? o->target : M_UPLINK;
-		if (!groups_admit(m, o->port, GL_EGRESS, &ask))
-			return GL_DROP_GROUP_EGRESS;
+		reason = ask_groups(m, o, o->port, GL_EGRESS, &ask);
+		if (reason)
+			return reason;
 	}
 	if (!target || o->answered)
 		return GL_DROP_NONE;
@@ -363,13 +382,17 @@ enum gl_drop rules_policy(const struct m_model *m, struct m_opening *o)
 		ask.remote_port = direct ? o->port : M_UPLINK;
 		if (o->key.proto != IPPROTO_ICMP)
 			ask.port = o->val.ndport;
-		return groups_admit(m, o->target, GL_INGRESS, &ask) ? GL_DROP_NONE : GL_DROP_GROUP_INGRESS;
+		return ask_groups(m, o, o->target, GL_INGRESS, &ask);
 	}
-	if (o->asked_for || (direct && m->def->ports[o->port].net == target->net))
-		return GL_DROP_NONE;
-	return m->def->nets[target->net].def->open_to >= (o->from_uplink ? GL_OPEN_ANYWHERE : GL_OPEN_TENANT)
-		       ? GL_DROP_NONE
-		       : GL_DROP_POLICY;
+	if (o->asked_for)
+		o->val.how[GL_INGRESS] = GL_ADMIT_PUBLIC;
+	else if (direct && m->def->ports[o->port].net == target->net)
+		o->val.how[GL_INGRESS] = GL_ADMIT_NETWORK;
+	else if (m->def->nets[target->net].def->open_to >= (o->from_uplink ? GL_OPEN_ANYWHERE : GL_OPEN_TENANT))
+		o->val.how[GL_INGRESS] = GL_ADMIT_OPEN;
+	else
+		return GL_DROP_POLICY;
+	return GL_DROP_NONE;
 }
 
 /* ---- translation ------------------------------------------------------------------------------------------ */
