@@ -105,6 +105,7 @@ static void answers_of(const struct m_model *m, const struct m_opening *o, struc
 		.used = true,
 		.tenant = o->tenant,
 		.gen = val->gen,
+		.asked = val->asked,
 		.reply = true,
 		.rewrite = val->rewrite,
 		.routed = val->routed,
@@ -211,6 +212,7 @@ static enum gl_drop evaluate(struct m_model *m, struct m_opening *o, struct m_en
 	o->val.tenant = o->tenant;
 	o->val.key = o->key;
 	o->val.gen = m->def->gen[o->tenant];
+	o->val.asked = m->def;
 	o->val.nsrc = o->key.src;
 	o->val.ndst = o->key.dst;
 	o->val.nsport = o->key.sport;
@@ -381,7 +383,8 @@ enum gl_drop leg_run(struct m_model *m, struct m_leg *leg)
 	if (!e) {
 		reason = open_flow(m, leg, NULL);
 		opened = true;
-	} else if (e->gen != gen || (!e->routed && !e->reply && memcmp(e->dmac, leg->pk->dmac, 6))) {
+	} else if (e->gen != gen || e->asked != m->def ||
+		   (!e->routed && !e->reply && memcmp(e->dmac, leg->pk->dmac, 6))) {
 		reason = ask_again(m, leg, e);
 	}
 	if (reason || leg->answered || leg->host)

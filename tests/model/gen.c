@@ -77,7 +77,8 @@ static unsigned some_port(const struct gen *g)
 
 	do {
 		port = random_below(M_PORTS);
-	} while (!g->defs[0].ports[port].def);
+	} while (!g->defs[0].ports[port].def ||
+		 (g->defs[0].nets[g->defs[0].ports[port].net].def->mode == GL_MODE_ISOLATED && chance(60)));
 	return port;
 }
 

@@ -89,7 +89,7 @@ struct m_def {
 	struct m_net nets[M_NETS]; /* by number of the name, the same in all definitions */
 	struct m_port ports[M_PORTS];
 	const struct gl_tenant *tenants[M_TENANTS];
-	uint32_t gen[M_TENANTS]; /* of the loader's making; only ever compared */
+	uint32_t gen[M_TENANTS]; /* of the loader's making: ICMP errors open nothing, and so belong to no older flow */
 };
 
 int def_read(const char *text, struct m_def *ret); /* complains and returns -EINVAL */
@@ -135,6 +135,8 @@ struct m_entry {
 	unsigned tenant;
 	struct m_key key;
 	uint32_t gen;
+	const struct m_def *asked; /* evaluated by each definition, whatever the loader thinks of the change */
+	const struct m_def *chosen; /* where its translated port is from */
 	bool reply, rewrite, routed, to_uplink, hairpin, mapped;
 	enum gl_flow_state state;
 	unsigned out, in; /* ports */

@@ -451,7 +451,8 @@ static unsigned free_ports(struct m_model *m, const struct m_opening *o, uint32_
 	return n;
 }
 
-/* RFC 4787 REQ-2: one guest, one public address, while it has flows. */
+/* RFC 4787 REQ-2: one guest, one public address, while it has flows. Those of another definition, with another pool,
+ * keep what they have. */
 static bool address_of_guest(struct m_model *m, const struct m_opening *o, uint32_t *addr)
 {
 	const struct m_net *net = &m->def->nets[m->def->ports[o->port].net];
@@ -459,7 +460,7 @@ static bool address_of_guest(struct m_model *m, const struct m_opening *o, uint3
 	for (unsigned i = 0; i < m->state->top; i++) {
 		const struct m_entry *e = &m->state->entries[i];
 
-		if (e->used && e->tenant == o->tenant && !e->reply && e->rewrite && e->gen == o->val.gen &&
+		if (e->used && e->tenant == o->tenant && !e->reply && e->rewrite && e->chosen == m->def &&
 		    (e->to_uplink || e->hairpin) && e->key.scope == o->key.scope && e->key.src == o->key.src)
 			for (unsigned j = 0; j < net->pool_count; j++)
 				if (net->pool[j] == e->nsrc) {
@@ -500,6 +501,7 @@ static enum gl_drop choose_port(struct m_model *m, struct m_opening *o, bool map
 			    free_ports(m, o, known ? bound : net->pool[0], -1));
 		return GL_DROP_NAT_EXHAUSTED;
 	}
+	o->val.chosen = m->def;
 	o->val.nsrc = addr;
 	o->val.nsport = port;
 	if (!in_pool(net, addr, port))
@@ -533,6 +535,7 @@ static enum gl_drop source_mapped(struct m_model *m, struct m_opening *o)
 		second = mapped_key(o, o->val.nsrc, o->val.nsport);
 		e = flow_entry(m, o->tenant, &key);
 		other = flow_entry(m, o->tenant, &second);
+		e->chosen = o->val.chosen;
 		e->in = other->in = o->port;
 		e->nsrc = other->nsrc = o->val.nsrc;
 		e->nsport = other->nsport = o->val.nsport;
@@ -541,6 +544,7 @@ static enum gl_drop source_mapped(struct m_model *m, struct m_opening *o)
 		return GL_DROP_NONE;
 	}
 	e->idle = 0;
+	o->val.chosen = e->chosen;
 	o->val.nsrc = e->nsrc;
 	o->val.nsport = e->nsport;
 	/* Only answers to the flow itself may go by this end already. */
@@ -574,6 +578,7 @@ enum gl_drop rules_source(struct m_model *m, struct m_opening *o, const struct m
 	if (old && old->rewrite && !(mapping && old->mapped) && in_pool(net, old->nsrc, old->nsport)) {
 		o->val.nsrc = old->nsrc;
 		o->val.nsport = old->nsport;
+		o->val.chosen = old->chosen;
 		return GL_DROP_NONE;
 	}
 	return mapping ? source_mapped(m, o) : choose_port(m, o, false);

@@ -193,9 +193,10 @@ static bool fin_fits(const struct m_entry *from, const struct m_entry *to, const
 static void segment(struct m_entry *from, struct m_entry *to, const struct pk *pk)
 {
 	const uint32_t reach = from->tcp.window > NEAR ? from->tcp.window : NEAR;
-	const bool in_order = (pk->flags & (F_SYN | F_FIN | F_RST | F_ACK)) == F_ACK && pk->seq == from->tcp.end &&
-			      has_acked(from) && pk->ack - from->tcp.ack <= reach &&
-			      from->state >= GL_FLOW_ESTABLISHED && from->state <= GL_FLOW_CLOSE_WAIT;
+	const bool in_order = (pk->flags & (F_SYN | F_FIN | F_RST | F_ACK)) == F_ACK &&
+			      (pk->seq == from->tcp.end || end_of(pk) == from->tcp.end) && has_acked(from) &&
+			      pk->ack - from->tcp.ack <= reach && from->state >= GL_FLOW_ESTABLISHED &&
+			      from->state <= GL_FLOW_CLOSE_WAIT;
 
 	if (!in_order && from->state == GL_FLOW_SYN_RECEIVED && !has_acked(from)) {
 		if (!acks_syn(pk, to))

@@ -72,11 +72,11 @@ static void text(char *to, size_t size, const char *fmt, ...)
 
 static void random_rule(char *to, size_t size, unsigned groups)
 {
+	/* Mostly one inside the other. */
 	static const char *const remotes[] = {
-		"remote_ip: 0.0.0.0/0",	    "remote_ip: 198.18.0.0/15",	 "remote_ip: 198.18.0.1/32",
-		"remote_ip: 198.18.0.2",    "remote_ip: 10.0.0.0/16",	 "remote_ip: 10.0.0.12",
-		"remote_ip: 10.0.0.8/29",   "remote_ip: 203.0.113.0/24", "remote_ip: 192.0.0.0/8",
-		"remote_ip: 198.51.100.74", "remote_ip: 10.0.1.0/24",
+		"0.0.0.0/0",	 "0.0.0.0/4",	  "10.0.0.0/8",	   "10.0.0.0/16",    "10.0.0.0/24",
+		"10.0.0.8/29",	 "10.0.0.12",	  "10.0.1.0/24",   "128.0.0.0/1",    "192.0.0.0/4",
+		"198.18.0.0/15", "198.18.0.0/30", "198.18.0.1/32", "203.0.113.0/24", "198.51.100.74",
 	};
 	char remote[48] = "";
 	const char *what = ONE_OF("proto: any", "proto: tcp", "proto: udp", "proto: icmp", "proto: tcp, ports: 80",
@@ -86,16 +86,17 @@ static void random_rule(char *to, size_t size, unsigned groups)
 				  "proto: icmp, icmp_type: 8, icmp_code: 0", "proto: 47", "proto: sctp, ports: 80",
 				  "proto: 6", "", "proto: udp, ports: 5353", "proto: udp, ports: [1000, 53]");
 
-	if (chance(30))
+	if (chance(20))
 		text(remote, sizeof(remote), "remote_group: s%u", random_below(groups));
-	else if (chance(60))
-		text(remote, sizeof(remote), "%s", remotes[random_below(sizeof(remotes) / sizeof(*remotes))]);
+	else if (chance(75))
+		text(remote, sizeof(remote), "remote_ip: %s",
+		     remotes[random_below(sizeof(remotes) / sizeof(*remotes))]);
 	text(to, size, "{%s%s%s}", what, *what && *remote ? ", " : "", remote);
 }
 
 static void random_groups(struct genes *g, unsigned t)
 {
-	g->t[t].groups = chance(40) ? 0 : 2 + random_below(GROUPS - 1);
+	g->t[t].groups = chance(30) ? 0 : 2 + random_below(GROUPS - 1);
 	for (unsigned i = 0; i < g->t[t].groups; i++)
 		for (unsigned dir = 0; dir < 2; dir++) {
 			g->t[t].egress[i] = chance(50);
