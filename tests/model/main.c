@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Runs random sequences and the stored ones by the model and by the programs, and holds the two against each other
  * after every packet. The first difference of a sequence is shrunk to the operations it needs and printed as a case.
- *   model_test [SEQUENCES]    default 50000; GL_SEED=N repeats a run; GL_CASES is the folder of stored cases
+ *   model_test [SEQUENCES]    default 30000; GL_SEED=N repeats a run; GL_CASES is the folder of stored cases
  * Neighbours: model.h. */
 #include <dirent.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "maps/registry.h"
 #include "model.h"
 
-#define SEQUENCES 50000
+#define SEQUENCES 30000
 #define SOAK 1000000 /* with GL_SOAK */
 #define UNIVERSE 500 /* sequences in each pair of definitions */
 #define ENOUGH 5 /* failed sequences */
