@@ -129,10 +129,10 @@ static void random_mss(struct genes *g, unsigned t, unsigned net)
 	text(g->t[t].mss[net], sizeof(g->t[t].mss[net]), "%s", ONE_OF("keep", "path", "1200", "536"));
 }
 
-/* At least one, none of those that conversations are idle for; see gen.c. */
+/* In the middle between the times that conversations are idle for, which are multiples of seven; see gen.c. */
 static unsigned seconds(unsigned most)
 {
-	return 7 * random_below(most / 7) + 1 + random_below(2);
+	return 7 + 7 * random_below(most / 7) + 3;
 }
 
 static void genes_make(struct genes *g)
