@@ -355,9 +355,11 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
 		*ret = flow;
 		return STEP_FORWARD;
 	}
-	/* The same tuple by another MAC: a bridge network's own choice of the next hop, or a moved address. */
+	/* The same tuple to another MAC: a bridge network's own choice of the next hop, or a moved address. From
+	 * another interface: an address that several may use, each by its own rules. */
 	if (!flow || flow->gen != p->gen ||
-	    (!(flow->flags & (GL_FLOW_F_ROUTED | GL_FLOW_F_REPLY)) && !mac_equal(flow->dmac, p->dmac))) {
+	    (!(flow->flags & GL_FLOW_F_REPLY) && (flow->in_slot != p->leg_slot || (!(flow->flags & GL_FLOW_F_ROUTED) &&
+										   !mac_equal(flow->dmac, p->dmac))))) {
 		step = GL_PROGRAM(leg_open)(p);
 		if (step)
 			return step;

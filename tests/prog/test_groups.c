@@ -338,6 +338,22 @@ static void another_group_changes(enum hook hook)
 	result(true, "%s another tenant's rules are not this one's", hook_name(hook));
 }
 
+/* An address that two guests may use: each of them sends by its own rules, also in a flow that the other has opened. */
+static void an_address_of_two(enum hook hook)
+{
+	const struct frame own = { ETH("nh", "slow"), UDP("slow", 7, "nh", 53) };
+	const struct frame other = { ETH("nh", "n2"), UDP("slow", 7, "nh", 53) };
+
+	flows_clear();
+	change("addresses: [10.0.0.12], security_groups: [db]",
+	       "addresses: [10.0.0.12], security_groups: [db], allowed_address_pairs: [10.0.0.15/32]");
+	expect(SEND, "slow", hook, own, "its owner opens the flow");
+	expect(DROP, "n2", hook, other, "one that may send nothing");
+	if (world_apply(world_of_groups))
+		complain("the definition could not be applied again");
+	result(true, "%s an address of two guests is used by the rules of either", hook_name(hook));
+}
+
 void test_groups(void)
 {
 	if (world_apply(world_of_groups)) {
@@ -357,6 +373,7 @@ void test_groups(void)
 				      "remote_ip: 10.0.1.0/24}");
 		}
 		another_group_changes(hook);
+		an_address_of_two(hook);
 	}
 	if (world_apply(definition))
 		result(false, "the first definition again");
