@@ -157,8 +157,8 @@ stop() {
 }
 trap 'stop $(jobs -p)' EXIT
 trap 'exit 130' INT TERM HUP
-# Emulated kernels take longest: the second lane begins with them, and has one core until they are through.
-lane "$rest" "$kernels" &
+# Emulated kernels take longest, and one core each: both lanes begin with them, so that neither waits at the end.
+lane "$kernels" "$rest" &
 [ "${GL_LANES:-2}" = 1 ] || lane "$kernels" "$rest" &
 wait
 trap - EXIT INT TERM HUP
