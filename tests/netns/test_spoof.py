@@ -284,6 +284,9 @@ def virtio_headers(s):
                 for flags, start, offset in ((0, 0, 0), (NEEDS_CSUM, ip_end, 16), (NEEDS_CSUM, ip_end, 6)):
                     tries.append((f"small {what}, segmentation {gso} of {size}, flags {flags}, sum at {offset}", ip,
                                   vnet(flags, gso, 54, size, start, offset)))
+    # The flow of all that is TCP here.
+    s.evil.send(eth(GOOD, EVIL, 0x800, tcp4(EIP, GIP, 7, 80, flags=2)))
+    s.good.expect(lambda f: f.proto == 6, what="the SYN")
     accepted, wrong = 0, []
     for what, ip, hdr in tries:
         before = s.lab.drops() if accepted < 20 else None
