@@ -141,6 +141,7 @@ lane() {
 	for list; do
 		while line=$(take "$list") && [ -n "$line" ]; do
 			IFS=$'\t' read -ra words <<<"$line"
+			[ "${words[0]}" != guest ] || echo "$(date +%T) guest/${words[1]} begins, which takes minutes"
 			# In one piece: the other lane prints as well.
 			out=$(suite "${words[@]}")
 			printf '%s\n' "$out"
