@@ -48,6 +48,9 @@ static const struct out_column flow_columns[] = {
 	{ 0 },
 };
 
+static const char *const src[] = { "src", "sport", "SOURCE", "nat_src", "nat_sport", "BECOMES" };
+static const char *const dst[] = { "dst", "dport", "DESTINATION", "nat_dst", "nat_dport", "BECOMES" };
+
 /* One end before and after translation; `names` are the columns'. */
 static void put_end(struct out *o, const char *const names[6], uint32_t addr_be, uint16_t port, uint32_t nat_be,
 		    uint16_t nat_port)
@@ -65,8 +68,6 @@ static void put_end(struct out *o, const char *const names[6], uint32_t addr_be,
 
 static int flow_row(void *arg, const struct gl_flow_row *row)
 {
-	static const char *const src[] = { "src", "sport", "SOURCE", "nat_src", "nat_sport", "BECOMES" };
-	static const char *const dst[] = { "dst", "dport", "DESTINATION", "nat_dst", "nat_dport", "BECOMES" };
 	struct nat *nat = arg;
 	struct out *o = nat->o;
 	char buf[HUMAN_LEN];
@@ -106,7 +107,6 @@ static const struct out_column mapping_columns[] = {
 
 static int mapping_row(void *arg, const struct gl_mapping_row *row)
 {
-	static const char *const src[] = { "src", "sport", "SOURCE", "nat_src", "nat_sport", "BECOMES" };
 	struct nat *nat = arg;
 	struct out *o = nat->o;
 	char buf[HUMAN_LEN];
