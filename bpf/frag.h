@@ -73,7 +73,7 @@ static __always_inline __u32 choose(__u32 mask, __u32 then, __u32 otherwise)
 
 /* Adds [first, end) to the parts that were seen; `last`: nothing follows. False: it overlaps, contradicts what is known
  * of the datagram's end, or leaves too many holes. Called under the entry's lock, where nothing may be called. */
-static __always_inline bool frag_add(struct gl_frag4_locked *val, __u32 first, __u32 end, bool last, bool *complete)
+static __always_inline bool frag_add(struct gl_frag_locked *val, __u32 first, __u32 end, bool last, bool *complete)
 {
 	const __u32 own_end = end;
 	__u32 highest = 0, overlap = 0, place = GL_FRAG_PARTS;
@@ -113,7 +113,7 @@ static __always_inline bool frag_add(struct gl_frag4_locked *val, __u32 first, _
 __noinline int GL_PROGRAM(frag_find)(struct pkt *p)
 {
 	struct gl_frag4_key key = {};
-	struct gl_frag4_locked *val;
+	struct gl_frag_locked *val;
 	bool taken, complete = false;
 	__u16 end;
 	__u32 tenant;
@@ -160,7 +160,7 @@ static __always_inline enum step stage_fragment(struct pkt *p)
 __noinline int GL_PROGRAM(frag_open)(struct pkt *p, __u32 scope, __u32 tenant)
 {
 	struct gl_frag4_key key = {};
-	struct gl_frag4_locked val = {};
+	struct gl_frag_locked val = {};
 	struct gl_tenant_stat *stat = tenant_stat(tenant);
 	const __u32 zero = 0;
 	struct gl_sweep_timer *sweep = bpf_map_lookup_elem(&gl_sweep, &zero);
@@ -212,7 +212,7 @@ struct frag_walk {
 	__u32 left;
 };
 
-static long frag_expire(struct bpf_map *map, struct gl_frag4_key *key, struct gl_frag4_locked *val,
+static long frag_expire(struct bpf_map *map, struct gl_frag4_key *key, struct gl_frag_locked *val,
 			struct frag_walk *walk)
 {
 	struct gl_frag4_key own_key = *key;

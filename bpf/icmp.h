@@ -79,16 +79,16 @@ static __always_inline __be32 error_source(const struct pkt *p, const struct gl_
 	if (in->kind != GL_PORT_GUEST || in->mode == GL_MODE_BRIDGE)
 		return p->orig_dst_be;
 	network = network_by_index(in->network, p->side);
-	if (!network || !network->gateway[0].mask_be)
+	if (!network || !network->gateway4[0].mask_be)
 		return p->orig_dst_be;
 	/* Of several, the one that the sender knows. */
 	for (__u32 i = 1; i < GL_NET_GATEWAYS; i++) {
-		const struct gl_gateway4 *gw = &network->gateway[i];
+		const struct gl_gateway4 *gw = &network->gateway4[i];
 
 		if (gw->mask_be && !((gw->addr_be ^ p->orig_src_be) & gw->mask_be))
 			return gw->addr_be;
 	}
-	return network->gateway[0].addr_be;
+	return network->gateway4[0].addr_be;
 }
 
 /* The sum over the quoted packet. The transport checksum inside is given the value that completing a partial checksum

@@ -59,7 +59,7 @@ static __always_inline bool pool_holds(const struct gl_pool4 *pool, __be32 addr_
 static __always_inline bool network_translates_to(const struct gl_network_val *network, __be32 addr_be, __be16 port_be)
 {
 	for (__u32 i = 0; i < GL_NET_POOL; i++)
-		if (i < network->pool_count && pool_holds(&network->pool[i], addr_be, port_be))
+		if (i < network->pool4_count && pool_holds(&network->pool4[i], addr_be, port_be))
 			return true;
 	return false;
 }
@@ -130,9 +130,9 @@ static long nat_next_port(__u32 i, void *unused)
 	if (!network)
 		return 1;
 	o->search.entry++;
-	if (o->search.entry >= network->pool_count)
+	if (o->search.entry >= network->pool4_count)
 		o->search.entry = 0;
-	pool = &network->pool[o->search.entry & (GL_NET_POOL - 1)];
+	pool = &network->pool4[o->search.entry & (GL_NET_POOL - 1)];
 	if (pool->addr_be == o->search.addr_be) {
 		o->search.at = pool_first(pool, o->search.parity);
 		o->search.end = pool->port_max;
@@ -148,20 +148,20 @@ static __always_inline void nat_search(struct port_search *search, const struct 
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < GL_NET_POOL; i++)
-		if (i < network->pool_count)
-			total += pool_ports(&network->pool[i], search->addr_be, search->parity);
+		if (i < network->pool4_count)
+			total += pool_ports(&network->pool4[i], search->addr_be, search->parity);
 	if (!total)
 		return;
 	start = (__u32)search->random % total;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < GL_NET_POOL; i++) {
 		__u32 ports =
-			i < network->pool_count ? pool_ports(&network->pool[i], search->addr_be, search->parity) : 0;
+			i < network->pool4_count ? pool_ports(&network->pool4[i], search->addr_be, search->parity) : 0;
 
 		if (start < ports) {
 			search->entry = i;
-			search->at = pool_first(&network->pool[i], search->parity) + 2 * start;
-			search->end = network->pool[i].port_max;
+			search->at = pool_first(&network->pool4[i], search->parity) + 2 * start;
+			search->end = network->pool4[i].port_max;
 			break;
 		}
 		start -= ports;
@@ -201,8 +201,8 @@ static __always_inline int nat_refuse(struct pkt *p, const struct opening *o, st
 {
 	__sync_fetch_and_add(&stat->nat_exhausted, 1);
 	stat->nat_exhausted_ns = bpf_ktime_get_boot_ns();
-	stat->nat_src_be = o->val.new_src_be;
-	stat->nat_dst_be = o->key.dst_be;
+	stat->nat_src_be = (gl_ip6){ { 0, 0, bpf_htonl(0xffff), o->val.new_src_be } };
+	stat->nat_dst_be = (gl_ip6){ { 0, 0, bpf_htonl(0xffff), o->key.dst_be } };
 	stat->nat_dport_be = o->key.dport_be;
 	stat->nat_proto = o->key.proto;
 	return drop(p, GL_DROP_NAT_EXHAUSTED);
@@ -383,7 +383,7 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 	if (!mapping && !(o->key.proto == IPPROTO_ICMP && icmp_is_query(bpf_ntohs(o->key.dport_be))))
 		return drop(p, GL_DROP_NAT_PROTOCOL);
 	network = network_by_index(in->network, p->side);
-	if (!network || !network->pool_count)
+	if (!network || !network->pool4_count)
 		return drop(p, GL_DROP_MAP_MISSING);
 	mapping = mapping && network->flags & GL_NET_F_EIM;
 
@@ -396,10 +396,10 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 	}
 	/* RFC 4787 REQ-2: one guest, one public address, and all ranges of it. When these are used up its flows are
 	 * refused, as another address would break what was told the other end of the first. */
-	pick = (bpf_ntohl(o->key.src_be) * 0x9e3779b1u >> 16) % network->pool_count;
+	pick = (bpf_ntohl(o->key.src_be) * 0x9e3779b1u >> 16) % network->pool4_count;
 	if (pick >= GL_NET_POOL)
 		return drop(p, GL_DROP_MAP_MISSING);
-	o->val.new_src_be = network->pool[pick].addr_be;
+	o->val.new_src_be = network->pool4[pick].addr_be;
 	o->peer_key.dst_be = o->val.new_src_be;
 	if (mapping) {
 		o->val.flags |= GL_FLOW_F_MAPPED;

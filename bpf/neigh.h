@@ -62,7 +62,7 @@ static __always_inline enum step stage_arp_from_guest(struct pkt *p, const struc
 		return STEP_REPLICATE;
 	}
 	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
-		if (network->gateway[i].mask_be && network->gateway[i].addr_be == p->arp_target_be) {
+		if (network->gateway4[i].mask_be && network->gateway4[i].addr_be == p->arp_target_be) {
 			mac_copy(p->reply_mac, network->gw_mac);
 			return STEP_ARP_REPLY;
 		}

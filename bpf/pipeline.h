@@ -58,7 +58,7 @@ static __always_inline enum step stage_broadcast(struct pkt *p, const struct gl_
 		bool own = false;
 
 		for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
-			const __be32 mask = network->gateway[i].mask_be;
+			const __be32 mask = network->gateway4[i].mask_be;
 
 			if (mask && mask != 0xffffffff && (p->dst_be | mask) == 0xffffffff &&
 			    (p->dst_be & mask) == (p->src_be & mask))

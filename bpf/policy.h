@@ -69,11 +69,11 @@ __noinline int GL_PROGRAM(policy_node)(struct pkt *p, struct question *q)
 }
 
 /* Does one of the few rules that stand with the prefix admit it? 1 and q->admitted, or 0. */
-__noinline int GL_PROGRAM(policy_cells)(struct question *q, struct gl_remote4_val *prefix)
+__noinline int GL_PROGRAM(policy_cells)(struct question *q, struct gl_remote_val *prefix)
 {
 	if (!q || !prefix)
 		return 0;
-	for (__u32 i = 0; i < GL_REMOTE4_CELLS && i < prefix->cell_count; i++) {
+	for (__u32 i = 0; i < GL_REMOTE_CELLS && i < prefix->cell_count; i++) {
 		const struct gl_rule_cell *cell = &prefix->cell[i];
 		const __u32 mask = 0xffffu << ((GL_RULE_PORT - cell->len) & 31);
 
@@ -100,7 +100,7 @@ static __always_inline int prefixes_admit(struct pkt *p, struct question *q, con
 		.policy_dir = GL_POLICY_DIR(q->policy, q->direction & 1),
 		.side = p->side & 1,
 	};
-	struct gl_remote4_val *val, *best = NULL;
+	struct gl_remote_val *val, *best = NULL;
 	__u32 low = 0, high = lengths->count;
 
 	for (__u32 i = 0; i < GL_REMOTE4_QUESTIONS && low < high; i++) {

@@ -87,7 +87,7 @@ static __always_inline enum step route_own_network(struct pkt *p, const struct o
 						   const struct gl_network_val *network)
 {
 	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
-		const struct gl_gateway4 *gw = &network->gateway[i];
+		const struct gl_gateway4 *gw = &network->gateway4[i];
 
 		if (!gw->mask_be || (o->key.dst_be & gw->mask_be) != (gw->addr_be & gw->mask_be))
 			continue;

@@ -132,6 +132,9 @@ static void element_text(const struct gl_field *field, const void *p, char *buf)
 		memcpy(&addr_be, p, sizeof(addr_be));
 		append(buf, human_ipv4(addr_be, number));
 		break;
+	case GL_FIELD_IPV6:
+		append(buf, human_ipv6(p, number));
+		break;
 	case GL_FIELD_STRING:
 		snprintf(buf, LIST_LEN, "%.*s", (int)strnlen(p, field->size), (const char *)p);
 		break;

@@ -2,9 +2,11 @@
 /* How does a person read a number? See human.h. */
 #include "cli/human.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 char *human_count(uint64_t n, char *buf)
 {
@@ -51,6 +53,17 @@ char *human_mac(const uint8_t mac[6], char *buf)
 char *human_ipv4(uint32_t addr_be, char *buf)
 {
 	return human_socket(addr_be, 0, buf);
+}
+
+char *human_ipv6(const void *addr, char *buf)
+{
+	struct in6_addr address;
+
+	memcpy(&address, addr, sizeof(address));
+	if (IN6_IS_ADDR_V4MAPPED(&address))
+		return human_ipv4(address.s6_addr32[3], buf);
+	inet_ntop(AF_INET6, &address, buf, HUMAN_LEN);
+	return buf;
 }
 
 char *human_socket(uint32_t addr_be, unsigned port, char *buf)

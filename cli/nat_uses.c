@@ -60,12 +60,12 @@ static int add_pools(void *arg, const char *label, const void *key, const void *
 
 	(void)label;
 	memcpy(&index, key, sizeof(index));
-	for (unsigned i = 0; i < network->pool_count && i < GL_NET_POOL && !err; i++)
+	for (unsigned i = 0; i < network->pool4_count && i < GL_NET_POOL && !err; i++)
 		err = add(uses, (struct use){
 					.kind = SHARE,
-					.addr_be = network->pool[i].addr_be,
-					.min = network->pool[i].port_min,
-					.max = network->pool[i].port_max,
+					.addr_be = network->pool4[i].addr_be,
+					.min = network->pool4[i].port_min,
+					.max = network->pool4[i].port_max,
 					.uplink = network->uplink,
 					.tenant = names_of(uses->names, GL_NAME_TENANT, network->tenant),
 					.network = names_network(uses->names, index),

@@ -180,15 +180,15 @@ static int refused_row(struct nat *nat, const char *tenant, enum gl_drop reason,
 	out_number(o, "count", count);
 	put_moment(o, ns);
 	out_text(o, "proto", whom ? human_proto(whom->nat_proto, buf) : NULL);
-	out_text(o, "address", whom ? human_ipv4(whom->nat_src_be, buf) : NULL);
-	out_text(o, "dst", whom ? human_ipv4(whom->nat_dst_be, buf) : NULL);
+	out_text(o, "address", whom ? human_ipv4(whom->nat_src_be.w[3], buf) : NULL);
+	out_text(o, "dst", whom ? human_ipv4(whom->nat_dst_be.w[3], buf) : NULL);
 	if (whom && whom->nat_proto != IPPROTO_ICMP)
 		out_number(o, "dport", ntohs(whom->nat_dport_be));
 	else
 		out_none(o, "dport");
 	out_text(o, "DESTINATION",
-		 whom ? human_socket(whom->nat_dst_be, whom->nat_proto == IPPROTO_ICMP ? 0 : ntohs(whom->nat_dport_be),
-				     buf)
+		 whom ? human_socket(whom->nat_dst_be.w[3],
+				     whom->nat_proto == IPPROTO_ICMP ? 0 : ntohs(whom->nat_dport_be), buf)
 		      : NULL);
 	return out_row(o);
 }

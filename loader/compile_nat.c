@@ -38,12 +38,12 @@ int gl_c_live_shares(const struct gl_mapset *live, struct gl_c_live_shares *ret)
 	for (size_t i = 0; i < count; i++) {
 		const struct gl_network_val *val = gl_mapset_at(live, first + i)->val;
 
-		for (unsigned j = 0; j < val->pool_count && j < GL_NET_POOL; j++)
+		for (unsigned j = 0; j < val->pool4_count && j < GL_NET_POOL; j++)
 			shares.items[shares.count++] = (struct gl_c_live_share){ .uplink = val->uplink,
-										 .addr = ntohl(val->pool[j].addr_be),
+										 .addr = ntohl(val->pool4[j].addr_be),
 										 .tenant = val->tenant,
-										 .min = val->pool[j].port_min,
-										 .max = val->pool[j].port_max };
+										 .min = val->pool4[j].port_min,
+										 .max = val->pool4[j].port_max };
 	}
 	qsort(shares.items, shares.count, sizeof(*shares.items), live_compare);
 	*ret = shares;

@@ -345,7 +345,7 @@ static int emit_network(struct gl_c *c, const struct gl_c_network *network, stru
 		.flags = (def->broadcast ? GL_NET_F_BROADCAST : 0) | (def->endpoint_independent ? GL_NET_F_EIM : 0),
 		.mss = def->mss,
 		.open_to = def->open_to,
-		.pool_count = network->pool_count,
+		.pool4_count = network->pool_count,
 		.tenant = network->tenant->index,
 		.uplink = network->uplink ? network->uplink->number : GL_NO_UPLINK,
 		.vlan = def->vlan,
@@ -356,7 +356,7 @@ static int emit_network(struct gl_c *c, const struct gl_c_network *network, stru
 	int err = 0;
 
 	memcpy(val.gw_mac, network->gw_mac, GL_MAC_LEN);
-	memcpy(val.pool, network->pool, sizeof(val.pool));
+	memcpy(val.pool4, network->pool, sizeof(val.pool4));
 	for (size_t i = 0; i < def->subnet_count && !err; i++) {
 		struct gl_prefix gateway;
 
@@ -369,8 +369,8 @@ static int emit_network(struct gl_c *c, const struct gl_c_network *network, stru
 		}
 		gateway = gl_network_gateway(def, i);
 		/* On a bridged segment the gateway is somebody else's and answers for itself. */
-		val.gateway[used].addr_be = def->mode == GL_MODE_BRIDGE ? 0 : addr4(&gateway);
-		val.gateway[used++].mask_be = mask_be(def->subnets[i].len);
+		val.gateway4[used].addr_be = def->mode == GL_MODE_BRIDGE ? 0 : addr4(&gateway);
+		val.gateway4[used++].mask_be = mask_be(def->subnets[i].len);
 		if (joined(network))
 			err = trie_add(routes, network->tenant->index, network->tenant->index, &def->subnets[i],
 				       GL_ROUTE_SUBNET, network->index);

@@ -39,7 +39,7 @@ struct node {
 	size_t below; /* prefixes that lie in it */
 	bool heavy; /* its cells are not taken over */
 	uint8_t few; /* cells that stand with the prefix */
-	struct gl_rule_cell few_cells[GL_REMOTE4_CELLS];
+	struct gl_rule_cell few_cells[GL_REMOTE_CELLS];
 };
 
 struct gl_c_cell {
@@ -453,7 +453,7 @@ static int emit_remote(struct building *b, uint32_t addr, unsigned len, const st
 		.addr_be = htonl(len ? addr & ~0u << (32 - len) : 0),
 		.len = len,
 	};
-	struct gl_remote4_val val = { 0 };
+	struct gl_remote_val val = { 0 };
 
 	if (node) {
 		val.node = node->number;
@@ -529,7 +529,7 @@ static int emit_nodes(struct building *b, enum gl_direction direction, struct gl
 		}
 		if (node->rules->kind == REMOTE_PREFIX) {
 			prefixes |= 1ull << node->rules->len;
-			if (b->all->cell_count <= GL_REMOTE4_CELLS) {
+			if (b->all->cell_count <= GL_REMOTE_CELLS) {
 				keep_cells(b, node);
 				continue;
 			}

@@ -90,11 +90,12 @@ uint32_t gl_flow_table_entries(uint32_t max_flows)
 	return 2 * max_flows;
 }
 
-int gl_flow_table_create(const char *name, uint32_t max_entries)
+int gl_flow_table_create(enum gl_map_id map, const char *name, uint32_t max_entries)
 {
+	const struct gl_map_info *info = gl_map_info(map);
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	int key, val, fd;
-	struct btf *btf = flow_btf(&key, &val);
+	struct btf *btf = map == GL_MAP_FLOW4 ? flow_btf(&key, &val) : NULL;
 
 	/* Without type information the table works all the same. */
 	if (btf) {
@@ -102,8 +103,7 @@ int gl_flow_table_create(const char *name, uint32_t max_entries)
 		opts.btf_key_type_id = key;
 		opts.btf_value_type_id = val;
 	}
-	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, sizeof(struct gl_flow4_key), sizeof(struct gl_flow4_val),
-			    max_entries, &opts);
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, info->key_size, info->val_size, max_entries, &opts);
 	if (fd < 0)
 		fd = -errno;
 	btf__free(btf);
@@ -231,7 +231,7 @@ int gl_flow_table_add(const char *dir, const struct gl_object *obj, uint32_t ten
 	gl_pin_name(name, escaped, sizeof(escaped));
 	snprintf(pin, sizeof(pin), "%u:%s", tenant, escaped);
 	snprintf(fresh, sizeof(fresh), "%s:new", pin);
-	fd = gl_flow_table_create("gl_flow4_tenant", max_entries);
+	fd = gl_flow_table_create(GL_MAP_FLOW4, "gl_flow4_tenant", max_entries);
 	if (fd < 0)
 		return gl_fail(diag, fd, "cannot make room for %u flows of tenant %s", max_entries / 2, name);
 	if (!was) {
@@ -279,7 +279,7 @@ static int remove_fragment(void *arg, const void *key, const void *val)
 {
 	const struct fragments *f = arg;
 
-	if (((const struct gl_frag4_val *)val)->tenant == f->tenant)
+	if (((const struct gl_frag_val *)val)->tenant == f->tenant)
 		bpf_map_delete_elem(f->fd, key);
 	return 0;
 }
@@ -291,7 +291,7 @@ static void remove_fragments(const struct gl_object *obj, uint32_t tenant)
 	struct gl_tenant_stat stat;
 
 	if (!bpf_map_lookup_elem(obj->map[GL_MAP_TENANT_STAT], &tenant, &stat) && stat.fragments)
-		gl_map_walk(f.fd, sizeof(struct gl_frag4_key), sizeof(struct gl_frag4_val), remove_fragment, &f);
+		gl_map_walk(f.fd, sizeof(struct gl_frag4_key), sizeof(struct gl_frag_val), remove_fragment, &f);
 }
 
 int gl_flow_table_remove(const char *dir, const struct gl_object *obj, const struct gl_table *table)

@@ -23,7 +23,8 @@ struct gl_tables {
 
 /* Entries of a table whose tenant may hold that many flows. */
 uint32_t gl_flow_table_entries(uint32_t max_flows);
-int gl_flow_table_create(const char *name, uint32_t max_entries); /* fd or negative errno */
+/* `map`: GL_MAP_FLOW4 or GL_MAP_FLOW6. A descriptor, or negative errno. */
+int gl_flow_table_create(enum gl_map_id map, const char *name, uint32_t max_entries);
 int gl_tables_read(const char *dir, const struct gl_object *obj, struct gl_tables *ret);
 void gl_tables_clear(struct gl_tables *tables);
 

@@ -102,6 +102,22 @@ struct gl_prefix gl_network_gateway(const struct gl_network *network, size_t i)
 	return gateway;
 }
 
+struct gl_prefix gl_eui64(const struct gl_prefix *prefix, const uint8_t mac[6])
+{
+	struct gl_prefix ret = { .family = AF_INET6, .len = 128, .bytes = { 0xfe, 0x80 } };
+
+	if (prefix) {
+		memcpy(ret.bytes, prefix->bytes, 8);
+		ret.loc = prefix->loc;
+	}
+	memcpy(ret.bytes + 8, mac, 3);
+	ret.bytes[8] ^= 2;
+	ret.bytes[11] = 0xff;
+	ret.bytes[12] = 0xfe;
+	memcpy(ret.bytes + 13, mac + 3, 3);
+	return ret;
+}
+
 void gl_gateway_mac(const char *tenant, const char *network, uint8_t mac[6])
 {
 	uint64_t hash = gl_hash(network, strlen(network), gl_hash(tenant, strlen(tenant), 0));

@@ -67,6 +67,23 @@ struct gl_group {
 	struct gl_loc loc;
 };
 
+enum gl_ra_mode {
+	GL_RA_SLAAC = 0, /* guests make their addresses of the prefix and their MAC (RFC 4862) */
+	GL_RA_MANAGED, /* addresses come otherwise (RFC 4861: M and O) */
+	GL_RA_OFF,
+};
+
+/* What a network's gateway tells guests, where the network has IPv6 subnets and is none of mode bridge. */
+struct gl_router_advertisements {
+	enum gl_ra_mode mode;
+	struct gl_prefix *dns; /* RFC 8106; at most GL_RA_DNS */
+	size_t dns_count;
+	uint16_t interval; /* seconds between two that nobody asked for, 4..1800; GL_RA_INTERVAL when absent */
+	uint16_t lifetime; /* seconds as a default router, 0..65535 (RFC 8319); GL_RA_LIFETIME when absent */
+	uint16_t mtu; /* 0: what the network's devices allow; else 1280..65535 */
+	struct gl_loc loc; /* line 0 when the key is absent */
+};
+
 struct gl_network {
 	struct gl_string name;
 	enum gl_mode mode;
@@ -81,6 +98,7 @@ struct gl_network {
 	size_t nat_port_count;
 	bool endpoint_independent; /* nat: mapping: endpoint-independent */
 	uint16_t mss; /* as gl_network_val.mss */
+	struct gl_router_advertisements ra;
 	struct gl_loc nat_loc; /* line 0 when `nat:` is absent */
 	uint16_t vlan; /* 0: none */
 	struct gl_loc vlan_loc;
@@ -97,6 +115,9 @@ struct gl_interface {
 	struct gl_string network;
 	struct gl_prefix *addresses; /* single addresses: len 32 or 128 */
 	size_t address_count;
+	bool slaac; /* `slaac` among the addresses: its own of each /64 subnet (RFC 4291 appendix A); not in `addresses`
+		     */
+	struct gl_loc slaac_loc;
 	struct gl_prefix *allowed_address_pairs;
 	size_t allowed_count;
 	struct gl_prefix *floating_ips;
@@ -164,6 +185,9 @@ const struct gl_uplink *gl_find_uplink(const struct gl_definition *def, const ch
 const struct gl_network *gl_find_network(const struct gl_tenant *tenant, const char *name);
 /* The gateway of subnet i: the one given that lies in it, or the first host address. */
 struct gl_prefix gl_network_gateway(const struct gl_network *network, size_t i);
+/* The address that a MAC gives in a prefix of up to 64 bits (modified EUI-64, RFC 4291 appendix A). With prefix NULL:
+ * the link-local one. */
+struct gl_prefix gl_eui64(const struct gl_prefix *prefix, const uint8_t mac[6]);
 /* The gateway's MAC of a network: locally administered, a hash of tenant and network name, so that it is one and the
  * same over any number of applies, reboots and hosts. */
 void gl_gateway_mac(const char *tenant, const char *network, uint8_t mac[6]);

@@ -304,8 +304,7 @@ int gl_object_load(const char *dir, struct gl_object *obj, struct gl_diag *diag)
 {
 	libbpf_print_fn_t before = libbpf_set_print(listen);
 	struct guestlane_bpf *skel = NULL;
-	struct bpf_map *flows;
-	int inner = -1, err = 0;
+	int shape[2] = { -1, -1 }, err = 0;
 
 	said_len = 0;
 	said[0] = 0;
@@ -323,10 +322,12 @@ int gl_object_load(const char *dir, struct gl_object *obj, struct gl_diag *diag)
 			goto out;
 		}
 	}
-	flows = bpf_object__find_map_by_name(skel->obj, gl_map_info(GL_MAP_FLOW4)->name);
-	if (!obj->present) {
-		inner = gl_flow_table_create("gl_flow4_shape", 1);
-		err = inner < 0 ? inner : bpf_map__set_inner_map_fd(flows, inner);
+	for (unsigned i = 0; i < 2 && !obj->present; i++) {
+		const enum gl_map_id map = i ? GL_MAP_FLOW6 : GL_MAP_FLOW4;
+		struct bpf_map *flows = bpf_object__find_map_by_name(skel->obj, gl_map_info(map)->name);
+
+		shape[i] = gl_flow_table_create(map, i ? "gl_flow6_shape" : "gl_flow4_shape", 1);
+		err = shape[i] < 0 ? shape[i] : bpf_map__set_inner_map_fd(flows, shape[i]);
 		if (err) {
 			gl_fail(diag, err, "cannot make a flow table");
 			goto out;
@@ -341,8 +342,9 @@ int gl_object_load(const char *dir, struct gl_object *obj, struct gl_diag *diag)
 	err = pin_all(dir, skel, obj, diag);
 out:
 	guestlane_bpf__destroy(skel);
-	if (inner >= 0)
-		close(inner);
+	for (unsigned i = 0; i < 2; i++)
+		if (shape[i] >= 0)
+			close(shape[i]);
 	libbpf_set_print(before);
 	return err;
 }

@@ -32,7 +32,7 @@ struct gl_plan_rule {
 struct node {
 	uint32_t policy_dir, node, addr;
 	uint8_t len;
-	const struct gl_remote4_val *val;
+	const struct gl_remote_val *val;
 };
 
 /* A policy that a group is part of, by one of the interfaces that have it. */
@@ -160,7 +160,7 @@ static int list_nodes(const struct gl_mapset *set, struct node **ret, size_t *re
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		const struct gl_remote4_key *key = gl_mapset_at(set, first + i)->key;
-		const struct gl_remote4_val *val = gl_mapset_at(set, first + i)->val;
+		const struct gl_remote_val *val = gl_mapset_at(set, first + i)->val;
 
 		if (val->node)
 			nodes[used++] = (struct node){ .policy_dir = key->policy_dir,
@@ -238,7 +238,7 @@ int gl_plan_rules_list(const struct gl_mapset *set, struct gl_plan_rules *ret)
 	size_t first, first_policy, count = gl_mapset_range(set, GL_MAP_RULE, &first);
 	size_t policies = gl_mapset_range(set, GL_MAP_POLICY, &first_policy), node_count = 0, used = 0;
 	size_t first_remote, remotes = gl_mapset_range(set, GL_MAP_REMOTE4, &first_remote);
-	struct gl_plan_rule *rules = calloc(count + remotes * GL_REMOTE4_CELLS + 2 * policies + 1, sizeof(*rules));
+	struct gl_plan_rule *rules = calloc(count + remotes * GL_REMOTE_CELLS + 2 * policies + 1, sizeof(*rules));
 	struct node *nodes = NULL;
 	int err = rules ? list_nodes(set, &nodes, &node_count) : -ENOMEM;
 
@@ -255,7 +255,7 @@ int gl_plan_rules_list(const struct gl_mapset *set, struct gl_plan_rules *ret)
 			rules[used++] = to_rule(key->policy_dir, key->node, &cell, nodes, node_count);
 	}
 	for (size_t i = 0; i < node_count; i++)
-		for (unsigned k = 0; k < nodes[i].val->cell_count && k < GL_REMOTE4_CELLS; k++)
+		for (unsigned k = 0; k < nodes[i].val->cell_count && k < GL_REMOTE_CELLS; k++)
 			rules[used++] =
 				to_rule(nodes[i].policy_dir, nodes[i].node, &nodes[i].val->cell[k], nodes, node_count);
 	used = drop_taken_over(rules, used);

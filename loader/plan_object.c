@@ -261,9 +261,9 @@ static int attr_gateways(struct gl_plan_object *object, const struct gl_network_
 	if (text_open(&text))
 		return -ENOMEM;
 	for (unsigned i = 0; i < GL_NET_GATEWAYS; i++)
-		if (network->gateway[i].addr_be) {
-			fprintf(text.file, "%s%s/%u", first ? "" : ", ", addr_text(network->gateway[i].addr_be, buf),
-				mask_len(network->gateway[i].mask_be));
+		if (network->gateway4[i].addr_be) {
+			fprintf(text.file, "%s%s/%u", first ? "" : ", ", addr_text(network->gateway4[i].addr_be, buf),
+				mask_len(network->gateway4[i].mask_be));
 			first = false;
 		}
 	return attr_take(object, "gateways", false, text_close(&text));
@@ -276,9 +276,9 @@ static int attr_pool(struct gl_plan_object *object, const struct gl_network_val 
 
 	if (text_open(&text))
 		return -ENOMEM;
-	for (unsigned i = 0; i < network->pool_count && i < GL_NET_POOL; i++)
-		fprintf(text.file, "%s%s:%u-%u", i ? ", " : "", addr_text(network->pool[i].addr_be, buf),
-			network->pool[i].port_min, network->pool[i].port_max);
+	for (unsigned i = 0; i < network->pool4_count && i < GL_NET_POOL; i++)
+		fprintf(text.file, "%s%s:%u-%u", i ? ", " : "", addr_text(network->pool4[i].addr_be, buf),
+			network->pool4[i].port_min, network->pool4[i].port_max);
 	return attr_take(object, "translates to", false, text_close(&text));
 }
 

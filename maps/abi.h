@@ -24,8 +24,14 @@
 #endif
 #include "limits.h"
 
-#define GL_ABI_VERSION 2
+#define GL_ABI_VERSION 3
 #define GL_MAC_LEN 6
+
+/* Addresses, network order. */
+typedef __be32 gl_ip4;
+typedef struct gl_ip6 {
+	__be32 w[4];
+} gl_ip6;
 
 #define GL_SIDED(index, side) (((index) << 1) | (side))
 
@@ -52,6 +58,22 @@ enum gl_open {
 	GL_OPEN_ANYWHERE, /* and whoever reaches it through the uplink */
 };
 
+/* Why a flow was let through at one of its ends. */
+enum gl_admit {
+	GL_ADMIT_NONE = 0, /* that end is no guest's */
+	GL_ADMIT_NETWORK, /* no groups: from its own network */
+	GL_ADMIT_OPEN, /* no groups: the network is open that far; or anything outwards */
+	GL_ADMIT_PUBLIC, /* no groups: a port_forward or floating IP */
+	GL_ADMIT_ALL, /* a group without `egress` */
+	GL_ADMIT_RULE, /* a group's rule */
+};
+struct gl_admitted {
+	__u32 group; /* GL_ADMIT_ALL, GL_ADMIT_RULE */
+	__u16 number; /* GL_ADMIT_RULE, as in gl_rule_val */
+	__u8 how; /* enum gl_admit */
+	__u8 pad;
+};
+
 /* gl_control: array of 1. Written by the loader alone; `side` is the commit point of apply. */
 struct gl_control_val {
 	__u32 side; /* 0 or 1: the side in force */
@@ -70,36 +92,45 @@ enum gl_port_kind {
 #define GL_PORT_F_MORE_ADDRS 1 /* gl_allow4 holds further source addresses */
 #define GL_PORT_F_SEGMENT 2 /* uplink: some bridge network is on it */
 #define GL_PORT_F_XDP_OUT 4 /* the device takes frames that XDP redirects to it; without it the skb road is used */
+#define GL_PORT_F_IPV6 8 /* guest: its network has IPv6 subnets; uplink: some network on it has */
+#define GL_PORT_F_MORE_ADDRS6 16 /* gl_allow6 holds further source addresses */
 
 /* gl_port: array, sided, index = slot. A device's slot is the first of GL_PORT_PROBES slots from
  * ifindex & (GL_PORT_SLOTS - 1), wrapping, that the loader found free; `ifindex` tells whose slot it is.
- * 128 bytes, the first 64 of them all that an established flow needs. */
+ * The first 64 bytes are all that an established IPv4 flow needs. */
 struct gl_port_val {
 	__u32 ifindex; /* 0: free */
 	__u8 kind; /* enum gl_port_kind */
 	__u8 flags; /* GL_PORT_F_* */
 	__u8 mode; /* enum gl_mode of the network */
 	__u8 addr_count; /* used entries of addr_be */
-	__u32 tenant; /* index of gl_flow4; 0 is a tenant like any other */
+	__u32 tenant; /* index of gl_flow4 and gl_flow6; 0 is a tenant like any other */
 	__u32 network; /* index of gl_network */
 	__u32 gen; /* tenant's generation */
 	__u8 mac[GL_MAC_LEN]; /* the guest's, or the uplink's own */
 	__u8 gw_mac[GL_MAC_LEN]; /* the network's gateway */
-	__be32 addr_be[GL_PORT_ADDRS]; /* addresses the guest holds; [0] is where floating addresses lead */
+	gl_ip4 addr_be[GL_PORT_ADDRS]; /* addresses the guest holds; [0] is where floating addresses lead */
 	__u32 mtu; /* bytes of IP packet, as of apply */
 	__u16 uplink; /* number of the uplink, also on guests' ports (their network's; GL_NO_UPLINK: none) */
 	__u16 vlan; /* bridge networks: tag on the uplink, 0: none */
 	__u32 uplink_slot; /* of the network; GL_NO_SLOT: none */
-	__be32 floating_be; /* public source of the guest's own flows, 0: none */
+	gl_ip4 floating_be; /* public source of the guest's own flows, 0: none */
 
 	__u32 next_in_network; /* slots of a network's interfaces form a ring */
 	__u32 next_in_segment; /* likewise of all bridge interfaces on one uplink and tag */
 	__u8 open_to; /* enum gl_open; what holds where policy is 0 */
 	__u8 group_count; /* used entries of group */
-	__u8 pad0[2];
+	__u8 addr6_count; /* used entries of addr6_be */
+	__u8 pad0;
 	__u32 policy; /* index of gl_policy: its security groups taken together; 0: none */
 	__u32 group[GL_PORT_GROUPS]; /* numbers of the groups it is a member of, ascending: rules of others name them */
 	__u32 pad1[4];
+
+	gl_ip6 addr6_be[GL_PORT_ADDRS]; /* as addr_be; without the link-local address */
+	gl_ip6 floating6_be; /* as floating_be */
+	gl_ip6 link6_be; /* the link-local address that its MAC gives (RFC 4291 appendix A); allowed with GL_PORT_F_IPV6
+			  */
+	__u32 pad2[8];
 };
 
 #define GL_NO_UPLINK 0xffff
@@ -109,24 +140,19 @@ struct gl_port_val {
 #define GL_NET_F_BROADCAST 1 /* broadcast and multicast are replicated inside the network */
 #define GL_NET_F_EIM 2 /* a guest's port becomes one and the same, whatever the destination (RFC 4787) */
 
-struct gl_gateway4 {
-	__be32 addr_be; /* the gateway's address */
-	__be32 mask_be; /* of its subnet; 0: entry not used */
-};
-
-/* One public address and the tenant's own ports on it, both ends included. */
-struct gl_pool4 {
-	__be32 addr_be;
-	__u16 port_min;
-	__u16 port_max;
-};
+#define GL_IP 4
+#include "abi_ip.h"
+#undef GL_IP
+#define GL_IP 6
+#include "abi_ip.h"
+#undef GL_IP
 
 /* gl_network: array, sided, index = network. */
 struct gl_network_val {
 	__u8 mode; /* enum gl_mode; GL_MODE_NONE: no such network */
 	__u8 flags; /* GL_NET_F_* */
 	__u8 open_to; /* enum gl_open */
-	__u8 pool_count; /* used entries of pool */
+	__u8 pool4_count; /* used entries of pool4 */
 	__u32 tenant;
 	__u16 uplink; /* GL_NO_UPLINK: none */
 	__u16 vlan;
@@ -134,9 +160,13 @@ struct gl_network_val {
 	__u32 first_port; /* slot where the ring of interfaces begins; GL_NO_SLOT: empty */
 	__u8 gw_mac[GL_MAC_LEN];
 	__u16 mss; /* GL_MSS_*, or the largest TCP segment that a SYN may announce here */
-	__u32 pad1;
-	struct gl_gateway4 gateway[GL_NET_GATEWAYS];
-	struct gl_pool4 pool[GL_NET_POOL];
+	__u8 pool6_count; /* used entries of pool6 */
+	__u8 pad1[3];
+	struct gl_gateway4 gateway4[GL_NET_GATEWAYS];
+	struct gl_pool4 pool4[GL_NET_POOL];
+	struct gl_gateway6 gateway6[GL_NET_GATEWAYS];
+	struct gl_pool6 pool6[GL_NET_POOL];
+	gl_ip6 link6_be; /* the gateway's link-local address, which gw_mac gives */
 };
 
 #define GL_NO_SLOT 0xffffffff
@@ -158,43 +188,30 @@ struct gl_l2_val {
 	__u32 slot;
 };
 
-/* gl_host4: hash, sided. Which interface of a network holds an address of its definition (`addresses`).
- * For bridge networks segment = GL_SEGMENT(uplink, vlan) holds the same once more, for ARP from the uplink. */
-struct gl_host4_key {
-	__u32 segment;
-	__be32 addr_be;
+enum gl_route_kind {
+	GL_ROUTE_SUBNET = 1, /* `target` is a network: look the address up in gl_host4 or gl_host6 */
+	GL_ROUTE_PORT, /* `target` is a slot: an allowed address pair of that interface */
+};
+#define GL_TENANT_SIDE(tenant, side) (((tenant) << 1) | (side))
+
+/* gl_ra: hash, sided. The router advertisement of a network, as its interfaces get it (RFC 4861 4.2): made by the
+ * loader, sent by the programs, with the gateway's link-local address as its source. */
+struct gl_ra_key {
+	__u32 network;
 	__u8 side;
 	__u8 pad[3];
 };
-struct gl_host4_val {
-	__u32 slot;
+struct gl_ra_val {
+	__u16 len; /* bytes of body, a multiple of 8 */
+	__u16 interval; /* seconds after which an interface is told again */
+	__u32 sum; /* of body as 16-bit words in memory order, carries added (RFC 1071); its checksum field is 0 */
+	__u8 body[GL_RA_BODY]; /* ICMPv6 message: type, code, checksum 0, ... and its options */
 };
 
-/* gl_route4: longest prefix match, sided. Where a tenant's gateway sends a destination: its joined networks' subnets
- * and allowed_address_pairs. No match: the outside. Isolated and bridge networks have no entries. */
-struct gl_route4_key {
-	__u32 prefixlen; /* 32 + length of the prefix, in bits */
-	__u32 tenant_side_be; /* GL_TENANT_SIDE(tenant, side) in network order */
-	__be32 addr_be;
-};
-#define GL_TENANT_SIDE(tenant, side) (((tenant) << 1) | (side))
-enum gl_route_kind {
-	GL_ROUTE_SUBNET = 1, /* `target` is a network: look the address up in gl_host4 */
-	GL_ROUTE_PORT, /* `target` is a slot: an allowed address pair of that interface */
-};
-struct gl_route4_val {
-	__u32 kind; /* enum gl_route_kind */
-	__u32 target;
-};
-
-/* gl_allow4: longest prefix match, sided. Further source addresses of an interface (GL_PORT_F_MORE_ADDRS). */
-struct gl_allow4_key {
-	__u32 prefixlen; /* 32 + length of the prefix, in bits */
-	__u32 slot_side_be; /* GL_TENANT_SIDE(slot, side) in network order */
-	__be32 addr_be;
-};
-struct gl_allow4_val {
-	__u32 allowed; /* 1 */
+/* gl_ra_sent: array, index = slot, written by the programs; the loader zeroes it when a slot is given out. */
+struct gl_ra_sent_val {
+	__u32 seconds; /* of the coarse boot clock: when the interface was last sent an advertisement; 0: never */
+	__u32 count;
 };
 
 /* ---- public addresses ------------------------------------------------------------------------------------- */
@@ -204,43 +221,10 @@ struct gl_allow4_val {
 #define GL_ADDR_F_FORWARD 4 /* gl_forward4 may hold the port */
 #define GL_ADDR_F_HOST                                                                                                 \
 	8 /* the host's own: what is not ours is the host's, and guests do not reach it. Alone: only that */
-#define GL_ADDR_F_ANSWER 16 /* answer ARP for it on the uplink */
+#define GL_ADDR_F_ANSWER 16 /* answer ARP, or neighbour solicitations, for it on the uplink */
 #define GL_ADDR_F_ROUTED 32 /* an untranslated guest address of a routed network: slot */
 
-/* gl_addr4: hash, sided. Public addresses by uplink. With block = GL_BLOCK_WHOLE the address itself; with a block
- * number (port >> GL_NAT_BLOCK_SHIFT) the tenant that owns those ports of it, in `tenant` and `gen`. */
 #define GL_BLOCK_WHOLE 0xffff
-struct gl_addr4_key {
-	__be32 addr_be;
-	__u16 block;
-	__u8 uplink;
-	__u8 side;
-};
-struct gl_addr4_val {
-	__u32 flags; /* GL_ADDR_F_*; 0 in entries of blocks */
-	__u32 tenant; /* of the block, or of the floating or routed address */
-	__u32 gen; /* that tenant's generation */
-	__u32 slot; /* floating, routed: the interface */
-	__be32 inner_be; /* floating: the guest's address */
-};
-
-/* gl_forward4: hash, sided. port_forwards. */
-struct gl_forward4_key {
-	__be32 addr_be;
-	__be16 port_be;
-	__u8 proto;
-	__u8 uplink;
-	__u8 side;
-	__u8 pad[3];
-};
-struct gl_forward4_val {
-	__u32 tenant;
-	__u32 gen;
-	__u32 slot;
-	__be32 inner_be;
-	__be16 inner_port_be;
-	__u16 pad;
-};
 
 /* ---- security groups ---------------------------------------------------------------------------------------- */
 
@@ -273,6 +257,11 @@ struct gl_remote4_lengths {
 	__u8 len[33];
 	__u8 pad[2];
 };
+struct gl_remote6_lengths {
+	__u8 count;
+	__u8 len[129];
+	__u8 pad[2];
+};
 
 /* gl_policy: array, sided, index = policy; 0 is none. By enum gl_direction. */
 struct gl_policy_val {
@@ -283,6 +272,7 @@ struct gl_policy_val {
 	struct gl_rule_lengths any[2]; /* of GL_NODE_ANY */
 	struct gl_rule_lengths group[2]; /* of all groups' nodes together */
 	struct gl_remote4_lengths remote4[2];
+	struct gl_remote6_lengths remote6[2];
 };
 
 /* Which rule it was, for people: `number` counts a group's rules of that direction from 1, as they are written. */
@@ -292,14 +282,6 @@ struct gl_rule_val {
 	__u16 pad;
 };
 
-/* gl_remote4: hash, sided. The node of an IPv4 address, by the prefixes that a policy's rules name. */
-struct gl_remote4_key {
-	__u32 policy_dir; /* GL_POLICY_DIR() */
-	__be32 addr_be; /* bits beyond len are 0 */
-	__u8 len; /* of the prefix, in bits */
-	__u8 side;
-	__u8 pad[2];
-};
 /* As an entry of gl_rule. */
 struct gl_rule_cell {
 	struct gl_rule_val val;
@@ -308,13 +290,13 @@ struct gl_rule_cell {
 	__u8 len;
 };
 /* Of a signpost: what the longest prefix says that holds it. */
-struct gl_remote4_val {
+struct gl_remote_val {
 	__u32 node; /* from 1; 0: no rule's prefix is this long or shorter here */
 	__u8 wider; /* length of the next wider prefix that has to be asked too, plus 1; 0: none */
 	__u8 cell_count; /* few rules stand here, not in gl_rule */
 	__u8 pad[2];
 	struct gl_rule_lengths lengths; /* of the node's entries in gl_rule */
-	struct gl_rule_cell cell[GL_REMOTE4_CELLS];
+	struct gl_rule_cell cell[GL_REMOTE_CELLS];
 };
 
 #define GL_NODE_ANY 0
@@ -325,7 +307,7 @@ struct gl_remote4_val {
  * one covers tell people of a rule; no search looks at them, and `lengths` may lack theirs. */
 struct gl_rule_key {
 	__u32 policy_dir; /* GL_POLICY_DIR() */
-	__u32 node; /* GL_NODE_ANY, GL_NODE_GROUP | group, or gl_remote4_val.node */
+	__u32 node; /* GL_NODE_ANY, GL_NODE_GROUP | group, or gl_remote_val.node */
 	__u16 port; /* host order; bits beyond len are 0 */
 	__u8 proto; /* 0 with GL_RULE_ANY */
 	__u8 len; /* GL_RULE_ANY, GL_RULE_PROTO, or GL_RULE_PROTO + bits of the port that count */
@@ -337,9 +319,10 @@ struct gl_rule_key {
 #define GL_RULE_PORT 17 /* one port */
 
 /* The search asks for the length in the middle of what is left of a list: where there is an entry, what is behind it is
- * left, else what is before. 5 questions for 18 lengths, 6 for 33. */
+ * left, else what is before. 5 questions for 18 lengths, 6 for 33, 8 for 129. */
 #define GL_RULE_QUESTIONS 5
 #define GL_REMOTE4_QUESTIONS 6
+#define GL_REMOTE6_QUESTIONS 8
 
 /* ---- tenants ------------------------------------------------------------------------------------------------ */
 
@@ -363,7 +346,7 @@ enum gl_timeout {
 struct gl_tenant_val {
 	__u32 timeout[GL_TIMEOUT_COUNT]; /* seconds without a packet, by enum gl_timeout */
 	__u32 flags; /* GL_TENANT_F_* */
-	__u32 max_fragments; /* its share of gl_frag4 */
+	__u32 max_fragments; /* its share of gl_frag4 and gl_frag6 */
 	__u32 pad[6];
 };
 
@@ -374,12 +357,12 @@ struct gl_tenant_val {
 struct gl_tenant_stat {
 	__u64 nat_exhausted; /* flows refused because no translated port was free */
 	__u64 nat_exhausted_ns; /* the last of them: nanoseconds of the boot clock, and whom it was for */
-	__be32 nat_src_be; /* public address that had no port */
-	__be32 nat_dst_be;
+	gl_ip6 nat_src_be; /* public address that had no port; IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2) */
+	gl_ip6 nat_dst_be;
 	__be16 nat_dport_be;
 	__u8 nat_proto;
 	__u8 pad0;
-	__u32 fragments; /* entries of gl_frag4 that are its own */
+	__u32 fragments; /* entries of gl_frag4 and gl_frag6 that are its own */
 	__u64 table_full; /* flows refused because max_flows was reached */
 	__u64 table_full_ns;
 	__u64 freed; /* flows taken away so far: while it stands still, an exhausted destination stays exhausted */
@@ -416,21 +399,9 @@ struct gl_name_val {
 /* Where a flow's packet comes from: a network's index, or GL_SCOPE_UPLINK | the uplink's number. */
 #define GL_SCOPE_UPLINK 0x8000
 
-/* Keys of a tenant's flow table: a packet as it arrives, before any translation. ICMP queries (echo, timestamp,
- * information, address mask) stand as "ports": request: sport = identifier, dport = GL_ICMP_PORT(its type, 0); its
- * reply has the two swapped, so that a request can never be taken for a reply (RFC 5508). Other ICMP: sport = 0, dport
- * = GL_ICMP_PORT(type, code). Protocols without ports: both 0. */
 #define GL_ICMP_PORT(type, code) ((type) << 8 | (code))
 #define GL_ICMP_QUERY GL_ICMP_PORT(8, 0) /* echo */
-struct gl_flow4_key {
-	__be32 src_be;
-	__be32 dst_be;
-	__be16 sport_be;
-	__be16 dport_be;
-	__u16 scope;
-	__u8 proto;
-	__u8 kind; /* enum gl_flow_kind */
-};
+#define GL_ICMP6_QUERY GL_ICMP_PORT(128, 0)
 
 enum gl_flow_kind {
 	GL_FLOW_PACKETS = 0, /* one direction of a flow */
@@ -466,79 +437,12 @@ enum gl_flow_state {
 #define GL_SYN_SCALE 0x80 /* the SYN had the option */
 #define GL_SYN_PENDING 0x40 /* it was seen in an open flow: its answer begins that flow anew */
 
-/* Why a flow was let through at one of its ends. */
-enum gl_admit {
-	GL_ADMIT_NONE = 0, /* that end is no guest's */
-	GL_ADMIT_NETWORK, /* no groups: from its own network */
-	GL_ADMIT_OPEN, /* no groups: the network is open that far; or anything outwards */
-	GL_ADMIT_PUBLIC, /* no groups: a port_forward or floating IP */
-	GL_ADMIT_ALL, /* a group without `egress` */
-	GL_ADMIT_RULE, /* a group's rule */
-};
-struct gl_admitted {
-	__u32 group; /* GL_ADMIT_ALL, GL_ADMIT_RULE */
-	__u16 number; /* GL_ADMIT_RULE, as in gl_rule_val */
-	__u8 how; /* enum gl_admit */
-	__u8 pad;
-};
-
-/* Values of a tenant's flow table: one direction of a flow, with all that its packets need.
- * The first 64 bytes are all that an established packet of anything but TCP reads and writes. Times are seconds of a
- * coarse boot clock. Mappings use gen, last_seen, created, in_slot and new_src. */
-struct gl_flow4_val {
-	__u32 gen; /* tenant's generation at the verdict */
-	__u8 flags; /* GL_FLOW_F_* */
-	__u8 state; /* enum gl_flow_state; the same in both directions */
-	__u16 mtu; /* of the target, bytes of IP packet */
-	__u32 out_slot; /* target interface */
-	__u32 out_ifindex;
-	__u8 dmac[GL_MAC_LEN]; /* new Ethernet addresses (GL_FLOW_F_ROUTED), or the destination as seen */
-	__u8 smac[GL_MAC_LEN];
-	__be32 new_src_be; /* tuple after translation; equal to the key's where nothing changes */
-	__be32 new_dst_be;
-	__be16 new_sport_be;
-	__be16 new_dport_be;
-	__u32 last_seen; /* seconds */
-	__u32 nh_seen; /* seconds: when mtu and next hop were last asked for */
-	__u64 packets; /* this direction */
-	__u64 bytes; /* of IP packets */
-
-	__u16 peer_scope; /* scope of the other direction's key, which is the new tuple swapped */
-	__u16 vlan; /* tag towards the uplink, 0: none */
-	__u32 created; /* seconds */
-	__u32 in_slot; /* interface that the first packet came by */
-	__u16 mss; /* as gl_network_val.mss: for this direction's SYNs */
-	__u8 tcp_flags; /* all flags seen in this direction */
-	__u8 tcp_scale; /* what this direction's windows are shifted by (RFC 7323); of a flow picked up: 14 */
-	/* TCP, of this direction's sender, host order. What it may still send is told by the other direction's entry.
-	 */
-	__u32 seq_end; /* behind the last byte it sent (RFC 9293: SND.NXT); SYN and FIN count one */
-	__u32 ack; /* the highest it acknowledged (RCV.NXT) */
-	__u32 window; /* bytes, scaled, the last it announced */
-	__u32 pending; /* sequence number of its last SYN: the one that opened the flow, or GL_SYN_PENDING */
-	struct gl_admitted
-		admitted[2]; /* by enum gl_direction: egress at the source, ingress at the target; opener's */
-	__u8 syn_scale; /* of the last SYN: its scale, GL_SYN_* */
-	__u8 pad0[3];
-	__u32 pad[3];
-};
-
-/* gl_frag4: hash. A datagram whose first fragment was let through: its ports, and which parts have been seen. Written
- * by TC alone. A tenant has at most its max_fragments of them. */
-struct gl_frag4_key {
-	__be32 src_be;
-	__be32 dst_be;
-	__be16 id_be; /* IP identification */
-	__u16 scope; /* as in gl_flow4_key */
-	__u8 proto;
-	__u8 pad[3];
-};
 /* Bytes of the IP payload in units of 8 (as in the header): [first, end). */
-struct gl_frag4_part {
+struct gl_frag_part {
 	__u16 first;
 	__u16 end; /* 0: not used */
 };
-struct gl_frag4_val {
+struct gl_frag_val {
 	__u32 lock; /* struct bpf_spin_lock */
 	__be16 sport_be;
 	__be16 dport_be;
@@ -546,7 +450,7 @@ struct gl_frag4_val {
 	__u32 tenant;
 	__u16 total; /* end of the last fragment, units of 8; 0: not seen yet */
 	__u16 pad;
-	struct gl_frag4_part part[GL_FRAG_PARTS]; /* disjoint, adjacent ones are merged */
+	struct gl_frag_part part[GL_FRAG_PARTS]; /* disjoint, adjacent ones are merged */
 };
 
 /* ---- counters --------------------------------------------------------------------------------------------- */
@@ -573,13 +477,15 @@ struct gl_sweep_val {
 	__u64 runs;
 	__u64 expired; /* entries taken away so far */
 	__u32 tenant;
-	__u32 fragments; /* of index 0: second of the last walk over gl_frag4, which serves all tenants; 0: it is empty
+	__u32 fragments; /* of index 0: second of the last walk over gl_frag4 and gl_frag6, which serves all tenants; 0:
+			  * it is empty
 			  */
 };
 
 #ifndef __bpf__
-static_assert(sizeof(struct gl_port_val) == 128, "a port is two cache lines");
-static_assert(sizeof(struct gl_network_val) == 192, "");
+static_assert(sizeof(struct gl_port_val) == 256, "four cache lines");
+static_assert(offsetof(struct gl_port_val, addr6_be) == 128, "two for IPv4");
+static_assert(sizeof(struct gl_network_val) == 656, "");
 static_assert(sizeof(struct gl_l2_key) == 12, "");
 static_assert(sizeof(struct gl_host4_key) == 12, "");
 static_assert(sizeof(struct gl_route4_key) == 12, "");
@@ -591,12 +497,23 @@ static_assert(sizeof(struct gl_forward4_val) == 20, "");
 static_assert(sizeof(struct gl_flow4_key) == 16, "");
 static_assert(sizeof(struct gl_frag4_key) == 16, "");
 static_assert(sizeof(struct gl_flow4_val) == 128, "two cache lines");
+static_assert(sizeof(struct gl_host6_key) == 24, "");
+static_assert(sizeof(struct gl_route6_key) == 24, "");
+static_assert(sizeof(struct gl_allow6_key) == 24, "");
+static_assert(sizeof(struct gl_addr6_key) == 20, "");
+static_assert(sizeof(struct gl_addr6_val) == 32, "");
+static_assert(sizeof(struct gl_forward6_key) == 24, "");
+static_assert(sizeof(struct gl_forward6_val) == 32, "");
+static_assert(sizeof(struct gl_flow6_key) == 40, "");
+static_assert(sizeof(struct gl_flow6_val) == 152, "");
+static_assert(sizeof(struct gl_frag6_key) == 40, "");
+static_assert(sizeof(struct gl_remote6_key) == 24, "");
 static_assert(sizeof(struct gl_tenant_val) == 64, "a cache line");
-static_assert(sizeof(struct gl_tenant_stat) == 64 + 8 * GL_NO_PORT_SLOTS, "");
-static_assert(sizeof(struct gl_policy_val) == 168, "");
+static_assert(sizeof(struct gl_tenant_stat) == 88 + 8 * GL_NO_PORT_SLOTS, "");
+static_assert(sizeof(struct gl_policy_val) == 432, "");
 static_assert(sizeof(struct gl_remote4_key) == 12, "");
 static_assert(sizeof(struct gl_rule_key) == 16, "");
-static_assert(sizeof(struct gl_remote4_val) == 64, "");
+static_assert(sizeof(struct gl_remote_val) == 64, "");
 static_assert(offsetof(struct gl_flow4_val, peer_scope) == 64, "an established packet needs one cache line; TCP two");
 #endif
 

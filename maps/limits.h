@@ -6,12 +6,18 @@
 
 #define GL_PORT_SLOTS 65536 /* interfaces of one host: guests and uplinks; a power of two */
 #define GL_PORT_PROBES 4 /* slots tried from ifindex & (GL_PORT_SLOTS - 1) onwards */
-#define GL_PORT_ADDRS 4 /* guest addresses held inside the port itself; the rest live in gl_allow4 */
+#define GL_PORT_ADDRS 4 /* guest addresses of a family held inside the port itself; the rest live in gl_allow4, 6 */
 #define GL_MAX_TENANTS 16384
 #define GL_MAX_NETWORKS 32768 /* below GL_SCOPE_UPLINK */
 #define GL_MAX_UPLINKS 255
-#define GL_NET_GATEWAYS 4 /* IPv4 subnets of one network */
-#define GL_NET_POOL 16 /* public addresses a network translates to */
+#define GL_NET_GATEWAYS 4 /* subnets of one network, of each family */
+#define GL_NET_POOL 16 /* public addresses a network translates to, of each family */
+#define GL_RA_BODY 240 /* bytes of a router advertisement's ICMPv6 message: 4 prefixes, MTU, 4 name servers */
+#define GL_RA_INTERVAL 600 /* seconds between router advertisements that nobody asked for */
+#define GL_RA_LIFETIME 9000 /* seconds (RFC 4861 6.2.1: at most 9000; RFC 8319 allows 65535) */
+#define GL_RA_DNS 4 /* name servers that it can name */
+#define GL_EXT_HEADERS 8 /* IPv6 extension headers that are walked; a packet with more is dropped */
+#define GL_EXT_BYTES 128 /* and their bytes altogether */
 #define GL_NET_MEMBERS 1024 /* interfaces of a network that one broadcast frame can reach */
 #define GL_NAT_BLOCK_SHIFT 6 /* translated ports are handed to tenants in blocks of 64 */
 #define GL_NAT_SHARE_BLOCKS 16 /* at most, per tenant, of an address that tenants share */
@@ -32,7 +38,7 @@
 #define GL_MAX_POLICIES 65536 /* sets of groups that interfaces have, and one */
 #define GL_MAX_RULES 524288 /* prefixes that rules become: for each remote end a protocol, port or part of a range */
 #define GL_MAX_REMOTES 262144 /* remote prefixes of all policies */
-#define GL_REMOTE4_CELLS 3 /* of one remote prefix, that need no entries of their own */
+#define GL_REMOTE_CELLS 3 /* of one remote prefix, that need no entries of their own */
 #define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
 #define GL_FLOWS_MAX 1048576 /* the sweeper walks a table in one go */
 #define GL_NAME_LEN 64 /* with its NUL */

@@ -33,7 +33,9 @@ static const char *const open_names[] = { "network", "tenant", "anywhere", NULL 
 static const char *const port_kind_names[] = { "none", "guest", "uplink", NULL };
 static const char *const policy_flag_names[] = { "all", NULL };
 static const char *const tenant_flag_names[] = { "pickup", "endpoint_independent", NULL };
-static const char *const port_flag_names[] = { "more_addresses", "segment", "xdp_out", NULL };
+static const char *const port_flag_names[] = {
+	"more_addresses", "segment", "xdp_out", "ipv6", "more_addresses6", NULL
+};
 static const char *const network_flag_names[] = { "broadcast", "endpoint_independent", NULL };
 static const char *const route_kind_names[] = { "none", "subnet", "interface", NULL };
 static const char *const addr_flag_names[] = { "floating", "nat", "forward", "host", "answer", "routed", NULL };
@@ -57,7 +59,7 @@ static_assert(COUNT_OF(name_kind_names) == GL_NAME_POLICY + 2, "");
 static_assert(COUNT_OF(flow_state_names) == GL_FLOW_STATES + 1, "");
 static_assert(COUNT_OF(flow_kind_names) == GL_FLOW_MAPPED + 2, "");
 static_assert(COUNT_OF(admit_names) == GL_ADMIT_RULE + 2, "");
-static_assert(1 << (COUNT_OF(port_flag_names) - 2) == GL_PORT_F_XDP_OUT, "");
+static_assert(1 << (COUNT_OF(port_flag_names) - 2) == GL_PORT_F_MORE_ADDRS6, "");
 static_assert(1 << (COUNT_OF(addr_flag_names) - 2) == GL_ADDR_F_ROUTED, "");
 static_assert(1 << (COUNT_OF(flow_flag_names) - 2) == GL_FLOW_F_MAPPED, "");
 
@@ -123,6 +125,10 @@ static const struct gl_field port_val[] = {
 	FIELD("policy", struct gl_port_val, policy, GL_FIELD_UINT),
 	FIELD("group_count", struct gl_port_val, group_count, GL_FIELD_UINT),
 	REPEATED("groups", struct gl_port_val, group, group[0], GL_FIELD_UINT),
+	FIELD("address6_count", struct gl_port_val, addr6_count, GL_FIELD_UINT),
+	REPEATED("addresses6", struct gl_port_val, addr6_be, addr6_be[0], GL_FIELD_IPV6),
+	FIELD("floating_ip6", struct gl_port_val, floating6_be, GL_FIELD_IPV6),
+	FIELD("link_local", struct gl_port_val, link6_be, GL_FIELD_IPV6),
 	END,
 };
 
@@ -130,7 +136,8 @@ static const struct gl_field network_val[] = {
 	WORDS("mode", struct gl_network_val, mode, GL_FIELD_ENUM, mode_names),
 	WORDS("flags", struct gl_network_val, flags, GL_FIELD_FLAGS, network_flag_names),
 	WORDS("open_to", struct gl_network_val, open_to, GL_FIELD_ENUM, open_names),
-	FIELD("pool_count", struct gl_network_val, pool_count, GL_FIELD_UINT),
+	FIELD("nat_count", struct gl_network_val, pool4_count, GL_FIELD_UINT),
+	FIELD("nat6_count", struct gl_network_val, pool6_count, GL_FIELD_UINT),
 	FIELD("tenant", struct gl_network_val, tenant, GL_FIELD_UINT),
 	FIELD("uplink", struct gl_network_val, uplink, GL_FIELD_UINT),
 	FIELD("vlan", struct gl_network_val, vlan, GL_FIELD_UINT),
@@ -138,11 +145,17 @@ static const struct gl_field network_val[] = {
 	FIELD("first_slot", struct gl_network_val, first_port, GL_FIELD_UINT),
 	FIELD("gateway_mac", struct gl_network_val, gw_mac, GL_FIELD_MAC),
 	FIELD("mss", struct gl_network_val, mss, GL_FIELD_UINT),
-	REPEATED("gateways", struct gl_network_val, gateway, gateway[0].addr_be, GL_FIELD_IPV4),
-	REPEATED("masks", struct gl_network_val, gateway, gateway[0].mask_be, GL_FIELD_IPV4),
-	REPEATED("nat_addresses", struct gl_network_val, pool, pool[0].addr_be, GL_FIELD_IPV4),
-	REPEATED("nat_port_min", struct gl_network_val, pool, pool[0].port_min, GL_FIELD_UINT),
-	REPEATED("nat_port_max", struct gl_network_val, pool, pool[0].port_max, GL_FIELD_UINT),
+	REPEATED("gateways", struct gl_network_val, gateway4, gateway4[0].addr_be, GL_FIELD_IPV4),
+	REPEATED("masks", struct gl_network_val, gateway4, gateway4[0].mask_be, GL_FIELD_IPV4),
+	REPEATED("nat_addresses", struct gl_network_val, pool4, pool4[0].addr_be, GL_FIELD_IPV4),
+	REPEATED("nat_port_min", struct gl_network_val, pool4, pool4[0].port_min, GL_FIELD_UINT),
+	REPEATED("nat_port_max", struct gl_network_val, pool4, pool4[0].port_max, GL_FIELD_UINT),
+	REPEATED("gateways6", struct gl_network_val, gateway6, gateway6[0].addr_be, GL_FIELD_IPV6),
+	REPEATED("masks6", struct gl_network_val, gateway6, gateway6[0].mask_be, GL_FIELD_IPV6),
+	REPEATED("nat6_addresses", struct gl_network_val, pool6, pool6[0].addr_be, GL_FIELD_IPV6),
+	REPEATED("nat6_port_min", struct gl_network_val, pool6, pool6[0].port_min, GL_FIELD_UINT),
+	REPEATED("nat6_port_max", struct gl_network_val, pool6, pool6[0].port_max, GL_FIELD_UINT),
+	FIELD("gateway_link_local", struct gl_network_val, link6_be, GL_FIELD_IPV6),
 	END,
 };
 
@@ -152,63 +165,6 @@ static const struct gl_field l2_key[] = {
 	END,
 };
 static const struct gl_field slot_val[] = { WORD("slot", GL_FIELD_UINT), END };
-
-static const struct gl_field host4_key[] = {
-	FIELD("segment", struct gl_host4_key, segment, GL_FIELD_HEX),
-	FIELD("address", struct gl_host4_key, addr_be, GL_FIELD_IPV4),
-	END,
-};
-
-static const struct gl_field route4_key[] = {
-	FIELD("tenant", struct gl_route4_key, tenant_side_be, GL_FIELD_SIDED_BE),
-	FIELD("address", struct gl_route4_key, addr_be, GL_FIELD_IPV4),
-	FIELD("prefixlen", struct gl_route4_key, prefixlen, GL_FIELD_PREFIXLEN),
-	END,
-};
-static const struct gl_field route4_val[] = {
-	WORDS("kind", struct gl_route4_val, kind, GL_FIELD_ENUM, route_kind_names),
-	FIELD("target", struct gl_route4_val, target, GL_FIELD_UINT),
-	END,
-};
-
-static const struct gl_field allow4_key[] = {
-	FIELD("slot", struct gl_allow4_key, slot_side_be, GL_FIELD_SIDED_BE),
-	FIELD("address", struct gl_allow4_key, addr_be, GL_FIELD_IPV4),
-	FIELD("prefixlen", struct gl_allow4_key, prefixlen, GL_FIELD_PREFIXLEN),
-	END,
-};
-static const struct gl_field allow4_val[] = { FIELD("allowed", struct gl_allow4_val, allowed, GL_FIELD_UINT), END };
-
-static const struct gl_field addr4_key[] = {
-	FIELD("uplink", struct gl_addr4_key, uplink, GL_FIELD_UINT),
-	FIELD("address", struct gl_addr4_key, addr_be, GL_FIELD_IPV4),
-	FIELD("block", struct gl_addr4_key, block, GL_FIELD_UINT),
-	END,
-};
-static const struct gl_field addr4_val[] = {
-	WORDS("flags", struct gl_addr4_val, flags, GL_FIELD_FLAGS, addr_flag_names),
-	FIELD("tenant", struct gl_addr4_val, tenant, GL_FIELD_UINT),
-	FIELD("generation", struct gl_addr4_val, gen, GL_FIELD_HEX),
-	FIELD("slot", struct gl_addr4_val, slot, GL_FIELD_UINT),
-	FIELD("inner", struct gl_addr4_val, inner_be, GL_FIELD_IPV4),
-	END,
-};
-
-static const struct gl_field forward4_key[] = {
-	FIELD("uplink", struct gl_forward4_key, uplink, GL_FIELD_UINT),
-	FIELD("proto", struct gl_forward4_key, proto, GL_FIELD_UINT),
-	FIELD("address", struct gl_forward4_key, addr_be, GL_FIELD_IPV4),
-	FIELD("port", struct gl_forward4_key, port_be, GL_FIELD_UINT_BE),
-	END,
-};
-static const struct gl_field forward4_val[] = {
-	FIELD("tenant", struct gl_forward4_val, tenant, GL_FIELD_UINT),
-	FIELD("generation", struct gl_forward4_val, gen, GL_FIELD_HEX),
-	FIELD("slot", struct gl_forward4_val, slot, GL_FIELD_UINT),
-	FIELD("inner", struct gl_forward4_val, inner_be, GL_FIELD_IPV4),
-	FIELD("inner_port", struct gl_forward4_val, inner_port_be, GL_FIELD_UINT_BE),
-	END,
-};
 
 static const struct gl_field policy_key[] = { WORD("policy", GL_FIELD_UINT), END };
 static const struct gl_field policy_val[] = {
@@ -223,26 +179,24 @@ static const struct gl_field policy_val[] = {
 		 GL_FIELD_UINT),
 	REPEATED("egress_remote4", struct gl_policy_val, remote4[GL_EGRESS].len, remote4[GL_EGRESS].len[0],
 		 GL_FIELD_UINT),
+	REPEATED("ingress_remote6", struct gl_policy_val, remote6[GL_INGRESS].len, remote6[GL_INGRESS].len[0],
+		 GL_FIELD_UINT),
+	REPEATED("egress_remote6", struct gl_policy_val, remote6[GL_EGRESS].len, remote6[GL_EGRESS].len[0],
+		 GL_FIELD_UINT),
 	FIELD("tenant", struct gl_policy_val, tenant, GL_FIELD_UINT),
 	END,
 };
 
-static const struct gl_field remote4_key[] = {
-	FIELD("policy_direction", struct gl_remote4_key, policy_dir, GL_FIELD_UINT),
-	FIELD("address", struct gl_remote4_key, addr_be, GL_FIELD_IPV4),
-	FIELD("length", struct gl_remote4_key, len, GL_FIELD_UINT),
-	END,
-};
-static const struct gl_field remote4_val[] = {
-	FIELD("node", struct gl_remote4_val, node, GL_FIELD_UINT),
-	REPEATED("lengths", struct gl_remote4_val, lengths.len, lengths.len[0], GL_FIELD_UINT),
-	FIELD("wider", struct gl_remote4_val, wider, GL_FIELD_UINT),
-	FIELD("cell_count", struct gl_remote4_val, cell_count, GL_FIELD_UINT),
-	REPEATED("cell_groups", struct gl_remote4_val, cell, cell[0].val.group, GL_FIELD_UINT),
-	REPEATED("cell_numbers", struct gl_remote4_val, cell, cell[0].val.number, GL_FIELD_UINT),
-	REPEATED("cell_ports", struct gl_remote4_val, cell, cell[0].port, GL_FIELD_UINT),
-	REPEATED("cell_protos", struct gl_remote4_val, cell, cell[0].proto, GL_FIELD_UINT),
-	REPEATED("cell_lengths", struct gl_remote4_val, cell, cell[0].len, GL_FIELD_UINT),
+static const struct gl_field remote_val[] = {
+	FIELD("node", struct gl_remote_val, node, GL_FIELD_UINT),
+	REPEATED("lengths", struct gl_remote_val, lengths.len, lengths.len[0], GL_FIELD_UINT),
+	FIELD("wider", struct gl_remote_val, wider, GL_FIELD_UINT),
+	FIELD("cell_count", struct gl_remote_val, cell_count, GL_FIELD_UINT),
+	REPEATED("cell_groups", struct gl_remote_val, cell, cell[0].val.group, GL_FIELD_UINT),
+	REPEATED("cell_numbers", struct gl_remote_val, cell, cell[0].val.number, GL_FIELD_UINT),
+	REPEATED("cell_ports", struct gl_remote_val, cell, cell[0].port, GL_FIELD_UINT),
+	REPEATED("cell_protos", struct gl_remote_val, cell, cell[0].proto, GL_FIELD_UINT),
+	REPEATED("cell_lengths", struct gl_remote_val, cell, cell[0].len, GL_FIELD_UINT),
 	END,
 };
 
@@ -269,8 +223,8 @@ static const struct gl_field tenant_val[] = {
 static const struct gl_field tenant_stat[] = {
 	FIELD("nat_exhausted", struct gl_tenant_stat, nat_exhausted, GL_FIELD_UINT),
 	FIELD("nat_exhausted_ns", struct gl_tenant_stat, nat_exhausted_ns, GL_FIELD_UINT),
-	FIELD("nat_src", struct gl_tenant_stat, nat_src_be, GL_FIELD_IPV4),
-	FIELD("nat_dst", struct gl_tenant_stat, nat_dst_be, GL_FIELD_IPV4),
+	FIELD("nat_src", struct gl_tenant_stat, nat_src_be, GL_FIELD_IPV6),
+	FIELD("nat_dst", struct gl_tenant_stat, nat_dst_be, GL_FIELD_IPV6),
 	FIELD("nat_dport", struct gl_tenant_stat, nat_dport_be, GL_FIELD_UINT_BE),
 	FIELD("nat_proto", struct gl_tenant_stat, nat_proto, GL_FIELD_UINT),
 	FIELD("fragments", struct gl_tenant_stat, fragments, GL_FIELD_UINT),
@@ -289,70 +243,34 @@ static const struct gl_field control_val[] = {
 	END,
 };
 
-static const struct gl_field flow4_key[] = {
-	FIELD("proto", struct gl_flow4_key, proto, GL_FIELD_UINT),
-	FIELD("src", struct gl_flow4_key, src_be, GL_FIELD_IPV4),
-	FIELD("sport", struct gl_flow4_key, sport_be, GL_FIELD_UINT_BE),
-	FIELD("dst", struct gl_flow4_key, dst_be, GL_FIELD_IPV4),
-	FIELD("dport", struct gl_flow4_key, dport_be, GL_FIELD_UINT_BE),
-	FIELD("scope", struct gl_flow4_key, scope, GL_FIELD_HEX),
-	WORDS("kind", struct gl_flow4_key, kind, GL_FIELD_ENUM, flow_kind_names),
-	END,
-};
-static const struct gl_field flow4_val[] = {
-	FIELD("generation", struct gl_flow4_val, gen, GL_FIELD_HEX),
-	WORDS("flags", struct gl_flow4_val, flags, GL_FIELD_FLAGS, flow_flag_names),
-	WORDS("state", struct gl_flow4_val, state, GL_FIELD_ENUM, flow_state_names),
-	FIELD("mtu", struct gl_flow4_val, mtu, GL_FIELD_UINT),
-	FIELD("out_slot", struct gl_flow4_val, out_slot, GL_FIELD_UINT),
-	FIELD("out_ifindex", struct gl_flow4_val, out_ifindex, GL_FIELD_UINT),
-	FIELD("dst_mac", struct gl_flow4_val, dmac, GL_FIELD_MAC),
-	FIELD("src_mac", struct gl_flow4_val, smac, GL_FIELD_MAC),
-	FIELD("nat_src", struct gl_flow4_val, new_src_be, GL_FIELD_IPV4),
-	FIELD("nat_sport", struct gl_flow4_val, new_sport_be, GL_FIELD_UINT_BE),
-	FIELD("nat_dst", struct gl_flow4_val, new_dst_be, GL_FIELD_IPV4),
-	FIELD("nat_dport", struct gl_flow4_val, new_dport_be, GL_FIELD_UINT_BE),
-	FIELD("last_seen", struct gl_flow4_val, last_seen, GL_FIELD_UINT),
-	FIELD("next_hop_seen", struct gl_flow4_val, nh_seen, GL_FIELD_UINT),
-	FIELD("packets", struct gl_flow4_val, packets, GL_FIELD_UINT),
-	FIELD("bytes", struct gl_flow4_val, bytes, GL_FIELD_UINT),
-	FIELD("peer_scope", struct gl_flow4_val, peer_scope, GL_FIELD_HEX),
-	FIELD("vlan", struct gl_flow4_val, vlan, GL_FIELD_UINT),
-	FIELD("created", struct gl_flow4_val, created, GL_FIELD_UINT),
-	FIELD("in_slot", struct gl_flow4_val, in_slot, GL_FIELD_UINT),
-	FIELD("mss", struct gl_flow4_val, mss, GL_FIELD_UINT),
-	FIELD("tcp_flags", struct gl_flow4_val, tcp_flags, GL_FIELD_HEX),
-	FIELD("tcp_scale", struct gl_flow4_val, tcp_scale, GL_FIELD_UINT),
-	FIELD("seq_end", struct gl_flow4_val, seq_end, GL_FIELD_UINT),
-	FIELD("ack", struct gl_flow4_val, ack, GL_FIELD_UINT),
-	FIELD("window", struct gl_flow4_val, window, GL_FIELD_UINT),
-	FIELD("syn_scale", struct gl_flow4_val, syn_scale, GL_FIELD_HEX),
-	FIELD("pending_syn", struct gl_flow4_val, pending, GL_FIELD_UINT),
-	WORDS("ingress", struct gl_flow4_val, admitted[GL_INGRESS].how, GL_FIELD_ENUM, admit_names),
-	FIELD("ingress_group", struct gl_flow4_val, admitted[GL_INGRESS].group, GL_FIELD_UINT),
-	FIELD("ingress_rule", struct gl_flow4_val, admitted[GL_INGRESS].number, GL_FIELD_UINT),
-	WORDS("egress", struct gl_flow4_val, admitted[GL_EGRESS].how, GL_FIELD_ENUM, admit_names),
-	FIELD("egress_group", struct gl_flow4_val, admitted[GL_EGRESS].group, GL_FIELD_UINT),
-	FIELD("egress_rule", struct gl_flow4_val, admitted[GL_EGRESS].number, GL_FIELD_UINT),
+static const struct gl_field frag_val[] = {
+	FIELD("sport", struct gl_frag_val, sport_be, GL_FIELD_UINT_BE),
+	FIELD("dport", struct gl_frag_val, dport_be, GL_FIELD_UINT_BE),
+	FIELD("seen", struct gl_frag_val, seen, GL_FIELD_UINT),
+	FIELD("tenant", struct gl_frag_val, tenant, GL_FIELD_UINT),
+	FIELD("total", struct gl_frag_val, total, GL_FIELD_UINT),
+	REPEATED("first", struct gl_frag_val, part, part[0].first, GL_FIELD_UINT),
+	REPEATED("end", struct gl_frag_val, part, part[0].end, GL_FIELD_UINT),
 	END,
 };
 
-static const struct gl_field frag4_key[] = {
-	FIELD("proto", struct gl_frag4_key, proto, GL_FIELD_UINT),
-	FIELD("src", struct gl_frag4_key, src_be, GL_FIELD_IPV4),
-	FIELD("dst", struct gl_frag4_key, dst_be, GL_FIELD_IPV4),
-	FIELD("id", struct gl_frag4_key, id_be, GL_FIELD_UINT_BE),
-	FIELD("scope", struct gl_frag4_key, scope, GL_FIELD_HEX),
+#define GL_IP 4
+#include "maps/registry_ip.h"
+#undef GL_IP
+#define GL_IP 6
+#include "maps/registry_ip.h"
+#undef GL_IP
+
+static const struct gl_field ra_key[] = { FIELD("network", struct gl_ra_key, network, GL_FIELD_UINT), END };
+static const struct gl_field ra_val[] = {
+	FIELD("interval", struct gl_ra_val, interval, GL_FIELD_UINT),
+	FIELD("length", struct gl_ra_val, len, GL_FIELD_UINT),
+	REPEATED("body", struct gl_ra_val, body, body[0], GL_FIELD_HEX),
 	END,
 };
-static const struct gl_field frag4_val[] = {
-	FIELD("sport", struct gl_frag4_val, sport_be, GL_FIELD_UINT_BE),
-	FIELD("dport", struct gl_frag4_val, dport_be, GL_FIELD_UINT_BE),
-	FIELD("seen", struct gl_frag4_val, seen, GL_FIELD_UINT),
-	FIELD("tenant", struct gl_frag4_val, tenant, GL_FIELD_UINT),
-	FIELD("total", struct gl_frag4_val, total, GL_FIELD_UINT),
-	REPEATED("first", struct gl_frag4_val, part, part[0].first, GL_FIELD_UINT),
-	REPEATED("end", struct gl_frag4_val, part, part[0].end, GL_FIELD_UINT),
+static const struct gl_field ra_sent[] = {
+	FIELD("seconds", struct gl_ra_sent_val, seconds, GL_FIELD_UINT),
+	FIELD("count", struct gl_ra_sent_val, count, GL_FIELD_UINT),
 	END,
 };
 
@@ -390,7 +308,41 @@ static const struct gl_field sweep_val[] = {
 #define SIDED GL_ROLE_SIDED
 #define HASH GL_SHAPE_HASH
 
+/* The maps that hold addresses. The entries of flows are those of the tenants' own tables; the outer map is an array of
+ * GL_MAX_TENANTS of them. */
+#define FAMILY_ROWS(n)                                                                                                 \
+	[GL_MAP_HOST##                                                                                                 \
+		n] = ROW("gl_host" #n, "which interface holds an IPv" #n " address, by network or uplink segment",     \
+			 SIDED, HASH, sizeof(struct gl_host##n##_key), sizeof(struct gl_host##n##_val),                \
+			 2 * GL_MAX_HOSTS, offsetof(struct gl_host##n##_key, side), host##n##_key, slot_val),          \
+  [GL_MAP_ROUTE##n] =                                                                                                  \
+		ROW("gl_route" #n, "where a tenant's gateway sends an IPv" #n " destination", SIDED, GL_SHAPE_LPM,     \
+		    sizeof(struct gl_route##n##_key), sizeof(struct gl_route##n##_val), 2 * GL_MAX_ROUTES,             \
+		    offsetof(struct gl_route##n##_key, tenant_side_be), route##n##_key, route##n##_val),               \
+  [GL_MAP_ALLOW##n] = ROW("gl_allow" #n, "further IPv" #n " source addresses that an interface may use", SIDED,        \
+			  GL_SHAPE_LPM, sizeof(struct gl_allow##n##_key), sizeof(struct gl_allow##n##_val),            \
+			  2 * GL_MAX_ALLOWED, offsetof(struct gl_allow##n##_key, slot_side_be), allow##n##_key,        \
+			  allow##n##_val),                                                                             \
+  [GL_MAP_ADDR##n] = ROW("gl_addr" #n, "public IPv" #n " addresses, and whose each block of their ports is", SIDED,    \
+			 HASH, sizeof(struct gl_addr##n##_key), sizeof(struct gl_addr##n##_val), 2 * GL_MAX_PUBLIC,    \
+			 offsetof(struct gl_addr##n##_key, side), addr##n##_key, addr##n##_val),                       \
+  [GL_MAP_FORWARD##n] =                                                                                                \
+		ROW("gl_forward" #n, "IPv" #n " port forwards", SIDED, HASH, sizeof(struct gl_forward##n##_key),       \
+		    sizeof(struct gl_forward##n##_val), 2 * GL_MAX_FORWARDS,                                           \
+		    offsetof(struct gl_forward##n##_key, side), forward##n##_key, forward##n##_val),                   \
+  [GL_MAP_REMOTE##n] = ROW("gl_remote" #n, "IPv" #n " prefixes that rules name as the remote end", SIDED, HASH,        \
+			   sizeof(struct gl_remote##n##_key), sizeof(struct gl_remote_val), 2 * GL_MAX_REMOTES,        \
+			   offsetof(struct gl_remote##n##_key, side), remote##n##_key, remote_val),                    \
+  [GL_MAP_FLOW##n] = ROW("gl_flow" #n, "IPv" #n " flows, a table per tenant", GL_ROLE_LIVE, GL_SHAPE_MAP_OF_MAPS,      \
+			 sizeof(struct gl_flow##n##_key), sizeof(struct gl_flow##n##_val), GL_MAX_TENANTS, 0,          \
+			 flow##n##_key, flow##n##_val),                                                                \
+  [GL_MAP_FRAG##n] = ROW("gl_frag" #n, "ports of IPv" #n " datagrams that arrive in fragments", GL_ROLE_LIVE, HASH,    \
+			 sizeof(struct gl_frag##n##_key), sizeof(struct gl_frag_val), GL_MAX_FRAGMENTS, 0,             \
+			 frag##n##_key, frag_val)
+
 static const struct gl_map_info rows[GL_MAP_COUNT] = {
+	FAMILY_ROWS(4),
+	FAMILY_ROWS(6),
 	[GL_MAP_NAME] = ROW("gl_name", "names of tenants, networks, uplinks, interfaces, guests and groups by number",
 			    GL_ROLE_PLAIN, HASH, sizeof(struct gl_name_key), sizeof(struct gl_name_val), GL_MAX_NAMES,
 			    0, name_key, name_val),
@@ -404,26 +356,8 @@ static const struct gl_map_info rows[GL_MAP_COUNT] = {
 	[GL_MAP_L2] = ROW("gl_l2", "which interface holds a MAC, by network or uplink segment", SIDED, HASH,
 			  sizeof(struct gl_l2_key), sizeof(struct gl_l2_val), 2 * GL_MAX_L2,
 			  offsetof(struct gl_l2_key, side), l2_key, slot_val),
-	[GL_MAP_HOST4] = ROW("gl_host4", "which interface holds an IPv4 address, by network or uplink segment", SIDED,
-			     HASH, sizeof(struct gl_host4_key), sizeof(struct gl_host4_val), 2 * GL_MAX_HOSTS,
-			     offsetof(struct gl_host4_key, side), host4_key, slot_val),
-	[GL_MAP_ROUTE4] = ROW("gl_route4", "where a tenant's gateway sends an IPv4 destination", SIDED, GL_SHAPE_LPM,
-			      sizeof(struct gl_route4_key), sizeof(struct gl_route4_val), 2 * GL_MAX_ROUTES,
-			      offsetof(struct gl_route4_key, tenant_side_be), route4_key, route4_val),
-	[GL_MAP_ALLOW4] = ROW("gl_allow4", "further IPv4 source addresses that an interface may use", SIDED,
-			      GL_SHAPE_LPM, sizeof(struct gl_allow4_key), sizeof(struct gl_allow4_val),
-			      2 * GL_MAX_ALLOWED, offsetof(struct gl_allow4_key, slot_side_be), allow4_key, allow4_val),
-	[GL_MAP_ADDR4] = ROW("gl_addr4", "public IPv4 addresses, and whose each block of their ports is", SIDED, HASH,
-			     sizeof(struct gl_addr4_key), sizeof(struct gl_addr4_val), 2 * GL_MAX_PUBLIC,
-			     offsetof(struct gl_addr4_key, side), addr4_key, addr4_val),
-	[GL_MAP_FORWARD4] = ROW("gl_forward4", "port forwards", SIDED, HASH, sizeof(struct gl_forward4_key),
-				sizeof(struct gl_forward4_val), 2 * GL_MAX_FORWARDS,
-				offsetof(struct gl_forward4_key, side), forward4_key, forward4_val),
 	[GL_MAP_POLICY] = ROW("gl_policy", "security groups as interfaces have them", SIDED, GL_SHAPE_ARRAY, 4,
 			      sizeof(struct gl_policy_val), 2 * GL_MAX_POLICIES, 0, policy_key, policy_val),
-	[GL_MAP_REMOTE4] = ROW("gl_remote4", "IPv4 prefixes that rules name as the remote end", SIDED, HASH,
-			       sizeof(struct gl_remote4_key), sizeof(struct gl_remote4_val), 2 * GL_MAX_REMOTES,
-			       offsetof(struct gl_remote4_key, side), remote4_key, remote4_val),
 	[GL_MAP_RULE] = ROW("gl_rule", "what security groups admit, by remote end, protocol and port", SIDED, HASH,
 			    sizeof(struct gl_rule_key), sizeof(struct gl_rule_val), 2 * GL_MAX_RULES,
 			    offsetof(struct gl_rule_key, side), rule_key, rule_val),
@@ -431,13 +365,11 @@ static const struct gl_map_info rows[GL_MAP_COUNT] = {
 			      sizeof(struct gl_tenant_val), 2 * GL_MAX_TENANTS, 0, tenant_key, tenant_val),
 	[GL_MAP_CONTROL] = ROW("gl_control", "which side of the configuration is in force", GL_ROLE_CONTROL,
 			       GL_SHAPE_ARRAY, 4, sizeof(struct gl_control_val), 1, 0, index_key, control_val),
-	/* The entries of the tenants' own tables; the outer map is an array of GL_MAX_TENANTS of them. */
-	[GL_MAP_FLOW4] =
-		ROW("gl_flow4", "IPv4 flows, a table per tenant", GL_ROLE_LIVE, GL_SHAPE_MAP_OF_MAPS,
-		    sizeof(struct gl_flow4_key), sizeof(struct gl_flow4_val), GL_MAX_TENANTS, 0, flow4_key, flow4_val),
-	[GL_MAP_FRAG4] = ROW("gl_frag4", "ports of IPv4 datagrams that arrive in fragments", GL_ROLE_LIVE, HASH,
-			     sizeof(struct gl_frag4_key), sizeof(struct gl_frag4_val), GL_MAX_FRAGMENTS, 0, frag4_key,
-			     frag4_val),
+	[GL_MAP_RA] =
+		ROW("gl_ra", "router advertisements by network", SIDED, HASH, sizeof(struct gl_ra_key),
+		    sizeof(struct gl_ra_val), 2 * GL_MAX_NETWORKS, offsetof(struct gl_ra_key, side), ra_key, ra_val),
+	[GL_MAP_RA_SENT] = ROW("gl_ra_sent", "when each interface was sent a router advertisement", GL_ROLE_LIVE,
+			       GL_SHAPE_ARRAY, 4, sizeof(struct gl_ra_sent_val), GL_PORT_SLOTS, 0, slot_key, ra_sent),
 	[GL_MAP_TENANT_STAT] =
 		ROW("gl_tenant_stat", "what was refused to each tenant for want of room", GL_ROLE_LIVE, GL_SHAPE_ARRAY,
 		    4, sizeof(struct gl_tenant_stat), GL_MAX_TENANTS, 0, tenant_key, tenant_stat),

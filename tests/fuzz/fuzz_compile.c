@@ -62,15 +62,15 @@ static void check_port(const struct gl_mapset *set, uint32_t slot, const struct 
 static void check_network(const struct gl_mapset *set, const struct gl_network_val *network)
 {
 	MUST(network->mode != GL_MODE_NONE);
-	MUST(network->pool_count <= GL_NET_POOL);
-	MUST((network->mode == GL_MODE_NAT) == (network->pool_count > 0));
+	MUST(network->pool4_count <= GL_NET_POOL);
+	MUST((network->mode == GL_MODE_NAT) == (network->pool4_count > 0));
 	if (network->first_port != GL_NO_SLOT)
 		MUST(port_at(set, network->first_port)->tenant == network->tenant);
-	for (unsigned i = 0; i < network->pool_count; i++) {
-		MUST(network->pool[i].port_min <= network->pool[i].port_max);
-		for (unsigned block = network->pool[i].port_min >> GL_NAT_BLOCK_SHIFT;
-		     block <= network->pool[i].port_max >> GL_NAT_BLOCK_SHIFT; block++) {
-			struct gl_addr4_key key = { .addr_be = network->pool[i].addr_be,
+	for (unsigned i = 0; i < network->pool4_count; i++) {
+		MUST(network->pool4[i].port_min <= network->pool4[i].port_max);
+		for (unsigned block = network->pool4[i].port_min >> GL_NAT_BLOCK_SHIFT;
+		     block <= network->pool4[i].port_max >> GL_NAT_BLOCK_SHIFT; block++) {
+			struct gl_addr4_key key = { .addr_be = network->pool4[i].addr_be,
 						    .block = (uint16_t)block,
 						    .uplink = (uint8_t)network->uplink };
 			const struct gl_addr4_val *val = find(set, GL_MAP_ADDR4, &key);

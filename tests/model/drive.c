@@ -308,7 +308,7 @@ static bool is_needed(uint32_t count, uint32_t mapping)
 void real_age(uint32_t seconds)
 {
 	const int frags = world.obj.map[GL_MAP_FRAG4];
-	struct gl_frag4_val val;
+	struct gl_frag_val val;
 
 	for (unsigned t = 0; t < M_TENANTS && strcmp(tenant_name(t), "?"); t++)
 		for (uint32_t i = 0, count = dump(t, false); i < count; i++) {
@@ -330,7 +330,7 @@ static void sweep_frags(void)
 {
 	const int frags = world.obj.map[GL_MAP_FRAG4];
 	struct timespec now;
-	struct gl_frag4_val val;
+	struct gl_frag_val val;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	for (unsigned i = 0; i < frag_count; i++) {

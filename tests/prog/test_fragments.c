@@ -175,7 +175,7 @@ static void make_old(uint32_t seconds)
 {
 	int fd = world.obj.map[GL_MAP_FRAG4];
 	struct gl_frag4_key key, *at = NULL;
-	struct gl_frag4_val val;
+	struct gl_frag_val val;
 
 	for (; !bpf_map_get_next_key(fd, at, &key); at = &key) {
 		bpf_map_lookup_elem(fd, &key, &val);

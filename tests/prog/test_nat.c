@@ -80,7 +80,7 @@ static void exhaustion(enum hook hook)
 			complain("flow %d was not refused and counted", 64 + i);
 	stat = stat_of("narrow");
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	if (stat.nat_src_be != name_ip(NARROW) || stat.nat_dst_be != name_ip(OUT) || stat.nat_dport_be != htons(53) ||
+	if (stat.nat_src_be.w[3] != name_ip(NARROW) || stat.nat_dst_be.w[3] != name_ip(OUT) || stat.nat_dport_be != htons(53) ||
 	    stat.nat_proto != 17 || (uint64_t)now.tv_sec - stat.nat_exhausted_ns / 1000000000 > 2)
 		complain("what is remembered of the refusal is wrong");
 	/* Not searched again before something has been freed; other destinations are not meant. */
@@ -308,7 +308,7 @@ static void leave_fragments(void)
 	struct frame head = { ETH("n2", "n1"), UDP("n1", 1000, "n2", 2000), .id = 1, .frag = MF, .len = 72 };
 	int fd = world.obj.map[GL_MAP_FRAG4];
 	struct gl_frag4_key key;
-	struct gl_frag4_val val;
+	struct gl_frag_val val;
 	struct run run;
 
 	packet("n1", HOOK_TC, &head, &run);

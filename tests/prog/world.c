@@ -332,8 +332,8 @@ static int make_tables(void)
 			return -E2BIG;
 		if (world.tables[tenant] >= 0)
 			continue;
-		world.tables[tenant] =
-			gl_flow_table_create("gl_flow4_tenant", gl_flow_table_entries(wanted->tables[i].max_flows));
+		world.tables[tenant] = gl_flow_table_create(GL_MAP_FLOW4, "gl_flow4_tenant",
+							    gl_flow_table_entries(wanted->tables[i].max_flows));
 		if (world.tables[tenant] < 0)
 			return world.tables[tenant];
 		if (bpf_map_update_elem(world.obj.map[GL_MAP_FLOW4], &tenant, &world.tables[tenant], BPF_ANY))

@@ -242,9 +242,9 @@ static void test_bridge_networks_stand_on_the_uplinks_segment(void **state)
 	assert_int_equal(((const struct gl_host4_val *)value(d, GL_MAP_HOST4, &host4))->slot, 22);
 	host4.segment = name_index(d, GL_NAME_NETWORK, "a/x");
 	assert_int_equal(((const struct gl_host4_val *)value(d, GL_MAP_HOST4, &host4))->slot, 22);
-	assert_int_equal(network_of(d, "a/x")->gateway[0].addr_be, 0);
-	assert_int_equal(network_of(d, "a/x")->gateway[0].mask_be, ip("255.255.255.0"));
-	assert_int_equal(network_of(d, "a/y")->gateway[0].addr_be, ip("192.0.2.129"));
+	assert_int_equal(network_of(d, "a/x")->gateway4[0].addr_be, 0);
+	assert_int_equal(network_of(d, "a/x")->gateway4[0].mask_be, ip("255.255.255.0"));
+	assert_int_equal(network_of(d, "a/y")->gateway4[0].addr_be, ip("192.0.2.129"));
 	assert_int_equal(d->uplink_mac_count, 2);
 	assert_int_equal(d->uplink_macs[0].ifindex, 3);
 	assert_int_equal(d->uplink_macs[1].mac[5], 2);

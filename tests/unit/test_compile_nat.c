@@ -59,12 +59,12 @@ static void test_tenants_on_one_address_get_blocks_of_their_own(void **state)
 	d = lab_compile(&lab, two_tenants, NULL);
 	acme = network_of(d, "acme/front");
 	blue = network_of(d, "blue/front");
-	assert_int_equal(acme->pool_count, 1);
-	assert_int_equal(acme->pool[0].addr_be, ip("192.0.2.1"));
-	assert_int_equal(acme->pool[0].port_max - acme->pool[0].port_min + 1, GL_NAT_SHARE_BLOCKS * 64);
-	assert_int_equal(blue->pool[0].port_max - blue->pool[0].port_min + 1, GL_NAT_SHARE_BLOCKS * 64);
-	assert_int_equal(acme->pool[0].port_min, 16384);
-	assert_int_equal(blue->pool[0].port_min, 16384 + 1024);
+	assert_int_equal(acme->pool4_count, 1);
+	assert_int_equal(acme->pool4[0].addr_be, ip("192.0.2.1"));
+	assert_int_equal(acme->pool4[0].port_max - acme->pool4[0].port_min + 1, GL_NAT_SHARE_BLOCKS * 64);
+	assert_int_equal(blue->pool4[0].port_max - blue->pool4[0].port_min + 1, GL_NAT_SHARE_BLOCKS * 64);
+	assert_int_equal(acme->pool4[0].port_min, 16384);
+	assert_int_equal(blue->pool4[0].port_min, 16384 + 1024);
 	check_pools(d);
 	gl_desired_free(d);
 	lab_clear(&lab);
@@ -84,11 +84,11 @@ static void test_several_ranges_of_ports(void **state)
 	snprintf(text, sizeof(text), "%s" NET("a", "%s"), HEAD, two);
 	d = lab_compile(&lab, text, NULL);
 	net = network_of(d, "a/n");
-	assert_int_equal(net->pool_count, 4);
+	assert_int_equal(net->pool4_count, 4);
 	for (unsigned i = 0; i < 4; i++) {
-		assert_int_equal(net->pool[i].addr_be, ip(i < 2 ? "203.0.113.1" : "203.0.113.2"));
-		assert_int_equal(net->pool[i].port_min, i % 2 ? 30000 : 40000);
-		assert_int_equal(net->pool[i].port_max, i % 2 ? 30127 : 40009);
+		assert_int_equal(net->pool4[i].addr_be, ip(i < 2 ? "203.0.113.1" : "203.0.113.2"));
+		assert_int_equal(net->pool4[i].port_min, i % 2 ? 30000 : 40000);
+		assert_int_equal(net->pool4[i].port_max, i % 2 ? 30127 : 40009);
 	}
 	check_pools(d);
 	gl_desired_free(d);
@@ -97,16 +97,16 @@ static void test_several_ranges_of_ports(void **state)
 		 "%s" NET("a", "%s") NET("b", ", nat: {addresses: [203.0.113.1], ports: 30000-30400}"), HEAD, two);
 	d = lab_compile(&lab, text, NULL);
 	net = network_of(d, "a/n");
-	assert_int_equal(net->pool_count, 3);
-	assert_int_equal(net->pool[0].addr_be, ip("203.0.113.1"));
-	assert_int_equal(net->pool[0].port_min, 30016);
-	assert_int_equal(net->pool[0].port_max, 30079);
-	assert_int_equal(net->pool[1].addr_be, ip("203.0.113.2"));
-	assert_int_equal(net->pool[2].addr_be, ip("203.0.113.2"));
-	assert_int_equal(net->pool[3].addr_be, 0);
+	assert_int_equal(net->pool4_count, 3);
+	assert_int_equal(net->pool4[0].addr_be, ip("203.0.113.1"));
+	assert_int_equal(net->pool4[0].port_min, 30016);
+	assert_int_equal(net->pool4[0].port_max, 30079);
+	assert_int_equal(net->pool4[1].addr_be, ip("203.0.113.2"));
+	assert_int_equal(net->pool4[2].addr_be, ip("203.0.113.2"));
+	assert_int_equal(net->pool4[3].addr_be, 0);
 	net = network_of(d, "b/n");
-	assert_int_equal(net->pool_count, 1);
-	assert_true(net->pool[0].port_min > 30079);
+	assert_int_equal(net->pool4_count, 1);
+	assert_true(net->pool4[0].port_min > 30079);
 	check_pools(d);
 	gl_desired_free(d);
 	lab_clear(&lab);
@@ -136,8 +136,8 @@ static void test_one_tenant_alone_gets_the_range_as_it_stands(void **state)
 		host(&lab);
 		d = lab_compile(&lab, rows[i].text, NULL);
 		net = network_of(d, "a/n");
-		assert_int_equal(net->pool[0].port_min, rows[i].min);
-		assert_int_equal(net->pool[0].port_max, rows[i].max);
+		assert_int_equal(net->pool4[0].port_min, rows[i].min);
+		assert_int_equal(net->pool4[0].port_max, rows[i].max);
 		blocks = 0;
 		count = gl_mapset_range(d->entries, GL_MAP_ADDR4, &first);
 		for (size_t j = first; j < first + count; j++) {
@@ -192,8 +192,8 @@ static void test_the_default_range_steps_aside_for_forwards(void **state)
 								   "to: 53}]\n",
 		NULL);
 	net = network_of(d, "a/n");
-	assert_int_equal(net->pool[0].port_min, 8128);
-	assert_int_equal(net->pool[0].port_max, 59967);
+	assert_int_equal(net->pool4[0].port_min, 8128);
+	assert_int_equal(net->pool4[0].port_max, 59967);
 	check_pools(d);
 	gl_desired_free(d);
 	lab_clear(&lab);
@@ -207,18 +207,18 @@ static void test_shares_stay_when_tenants_come_and_go(void **state)
 	(void)state;
 	host(&lab);
 	one = lab_compile(&lab, HEAD NET("b", ""), NULL);
-	assert_int_equal(network_of(one, "b/n")->pool[0].port_max, 32767);
+	assert_int_equal(network_of(one, "b/n")->pool4[0].port_max, 32767);
 	/* Another comes, first by name: b keeps its first blocks and its number. */
 	two = lab_compile(&lab, HEAD NET("a", "") NET("b", ""), one);
-	assert_int_equal(network_of(two, "b/n")->pool[0].port_min, 16384);
-	assert_int_equal(network_of(two, "b/n")->pool[0].port_max, 16384 + 1023);
-	assert_int_equal(network_of(two, "a/n")->pool[0].port_min, 16384 + 1024);
+	assert_int_equal(network_of(two, "b/n")->pool4[0].port_min, 16384);
+	assert_int_equal(network_of(two, "b/n")->pool4[0].port_max, 16384 + 1023);
+	assert_int_equal(network_of(two, "a/n")->pool4[0].port_min, 16384 + 1024);
 	assert_int_equal(name_index(two, GL_NAME_TENANT, "b"), name_index(one, GL_NAME_TENANT, "b"));
 	check_pools(two);
 	/* b goes and c comes: a stays, c gets b's ports but not b's number. */
 	three = lab_compile(&lab, HEAD NET("a", "") NET("c", ""), two);
-	assert_int_equal(network_of(three, "a/n")->pool[0].port_min, 16384 + 1024);
-	assert_int_equal(network_of(three, "c/n")->pool[0].port_min, 16384);
+	assert_int_equal(network_of(three, "a/n")->pool4[0].port_min, 16384 + 1024);
+	assert_int_equal(network_of(three, "c/n")->pool4[0].port_min, 16384);
 	assert_int_not_equal(name_index(three, GL_NAME_TENANT, "c"), name_index(two, GL_NAME_TENANT, "b"));
 	assert_int_not_equal(name_index(three, GL_NAME_NETWORK, "c/n"), name_index(two, GL_NAME_NETWORK, "b/n"));
 	again = lab_compile(&lab, HEAD NET("c", "") NET("a", ""), three);
@@ -255,7 +255,7 @@ static void test_an_address_is_shared_down_to_a_block_each(void **state)
 	(void)state;
 	host(&lab);
 	few = lab_compile(&lab, text, NULL);
-	assert_int_equal(network_of(few, "t7/n")->pool[0].port_max - network_of(few, "t7/n")->pool[0].port_min + 1,
+	assert_int_equal(network_of(few, "t7/n")->pool4[0].port_max - network_of(few, "t7/n")->pool4[0].port_min + 1,
 			 128);
 	check_pools(few);
 	free(text);
@@ -284,7 +284,7 @@ static void test_freed_shares_are_grown_into_once(void **state)
 	host(&lab);
 	was = lab_compile(&lab, all, NULL);
 	now = lab_compile(&lab, some, was);
-	assert_int_equal(network_of(now, "t10/n")->pool[0].port_min, network_of(was, "t10/n")->pool[0].port_min);
+	assert_int_equal(network_of(now, "t10/n")->pool4[0].port_min, network_of(was, "t10/n")->pool4[0].port_min);
 	check_pools(now);
 	again = lab_compile(&lab, some, now);
 	assert_true(same_entries(now, again));

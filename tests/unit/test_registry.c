@@ -29,28 +29,33 @@ struct declared {
 	{                                                                                                              \
 		.name = #n, .type = #t, .key_size = sizeof(k), .val_size = sizeof(v), .max_entries = (e)               \
 	}
+/* gl_flow4, 6 are arrays of maps outside; the registry describes the entries of the tables inside. */
+#define FAMILY(n)                                                                                                      \
+	ROW(gl_host##n, HASH, struct gl_host##n##_key, struct gl_host##n##_val, 2 * GL_MAX_HOSTS),                     \
+		ROW(gl_route##n, LPM_TRIE, struct gl_route##n##_key, struct gl_route##n##_val, 2 * GL_MAX_ROUTES),     \
+		ROW(gl_allow##n, LPM_TRIE, struct gl_allow##n##_key, struct gl_allow##n##_val, 2 * GL_MAX_ALLOWED),    \
+		ROW(gl_addr##n, HASH, struct gl_addr##n##_key, struct gl_addr##n##_val, 2 * GL_MAX_PUBLIC),            \
+		ROW(gl_forward##n, HASH, struct gl_forward##n##_key, struct gl_forward##n##_val, 2 * GL_MAX_FORWARDS), \
+		ROW(gl_remote##n, HASH, struct gl_remote##n##_key, struct gl_remote_val, 2 * GL_MAX_REMOTES),          \
+		ROW(gl_frag##n, HASH, struct gl_frag##n##_key, struct gl_frag_val, GL_MAX_FRAGMENTS),                  \
+		ROW(gl_flow##n, ARRAY_OF_MAPS, struct gl_flow##n##_key, struct gl_flow##n##_val, GL_MAX_TENANTS)
 static const struct declared table[] = {
+	FAMILY(4),
+	FAMILY(6),
+	ROW(gl_ra, HASH, struct gl_ra_key, struct gl_ra_val, 2 * GL_MAX_NETWORKS),
+	ROW(gl_ra_sent, ARRAY, __u32, struct gl_ra_sent_val, GL_PORT_SLOTS),
 	ROW(gl_control, ARRAY, __u32, struct gl_control_val, 1),
 	ROW(gl_port, ARRAY, __u32, struct gl_port_val, 2 * GL_PORT_SLOTS),
 	ROW(gl_network, ARRAY, __u32, struct gl_network_val, 2 * GL_MAX_NETWORKS),
 	ROW(gl_l2, HASH, struct gl_l2_key, struct gl_l2_val, 2 * GL_MAX_L2),
-	ROW(gl_host4, HASH, struct gl_host4_key, struct gl_host4_val, 2 * GL_MAX_HOSTS),
-	ROW(gl_route4, LPM_TRIE, struct gl_route4_key, struct gl_route4_val, 2 * GL_MAX_ROUTES),
-	ROW(gl_allow4, LPM_TRIE, struct gl_allow4_key, struct gl_allow4_val, 2 * GL_MAX_ALLOWED),
-	ROW(gl_addr4, HASH, struct gl_addr4_key, struct gl_addr4_val, 2 * GL_MAX_PUBLIC),
-	ROW(gl_forward4, HASH, struct gl_forward4_key, struct gl_forward4_val, 2 * GL_MAX_FORWARDS),
 	ROW(gl_name, HASH, struct gl_name_key, struct gl_name_val, GL_MAX_NAMES),
 	ROW(gl_drops, PERCPU_HASH, struct gl_drops_key, struct gl_count_val, GL_MAX_DROP_CELLS),
 	ROW(gl_traffic, PERCPU_ARRAY, __u32, struct gl_traffic_val, GL_PORT_SLOTS),
 	ROW(gl_policy, ARRAY, __u32, struct gl_policy_val, 2 * GL_MAX_POLICIES),
-	ROW(gl_remote4, HASH, struct gl_remote4_key, struct gl_remote4_val, 2 * GL_MAX_REMOTES),
 	ROW(gl_rule, HASH, struct gl_rule_key, struct gl_rule_val, 2 * GL_MAX_RULES),
 	ROW(gl_tenant, ARRAY, __u32, struct gl_tenant_val, 2 * GL_MAX_TENANTS),
 	ROW(gl_tenant_stat, ARRAY, __u32, struct gl_tenant_stat, GL_MAX_TENANTS),
-	ROW(gl_frag4, HASH, struct gl_frag4_key, struct gl_frag4_val, GL_MAX_FRAGMENTS),
 	ROW(gl_devmap, DEVMAP, __u32, __u32, GL_PORT_SLOTS),
-	/* Outside an array of maps; the registry describes the entries of the tables inside. */
-	ROW(gl_flow4, ARRAY_OF_MAPS, struct gl_flow4_key, struct gl_flow4_val, GL_MAX_TENANTS),
 	ROW(gl_sweep, ARRAY, __u32, struct gl_sweep_val, GL_MAX_TENANTS),
 };
 #define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
@@ -65,30 +70,44 @@ static const char *const shape_types[] = {
 	[GL_SHAPE_MAP_OF_MAPS] = "ARRAY_OF_MAPS",
 };
 
-/* Counts the GL_MAP() lines; each has a row above that names its type, key, value and size as the text does. */
+static unsigned declared_has_row(const char *name, const char *type)
+{
+	size_t i = 0;
+
+	while (i < TABLE_COUNT && strcmp(table[i].name, name))
+		i++;
+	if (i == TABLE_COUNT)
+		fail_msg("map %s has no row in this test", name);
+	assert_string_equal(table[i].type, type);
+	if (gl_map_by_name(name) == GL_MAP_COUNT)
+		fail_msg("map %s has no row in the registry", name);
+	return 1;
+}
+
+/* Counts the GL_MAP() lines, those of a family's (gl_NAME##n) twice; each has a row above that names its type, key,
+ * value and size as the text does. */
 static void test_every_declared_map_has_a_row(void **state)
 {
 	unsigned count = 0;
 
 	(void)state;
+	for (const char *at = declarations; (at = strstr(at, "\tGL_MAP(gl_")); at++) {
+		char name[32], type[32];
+
+		assert_int_equal(sscanf(at, "\tGL_MAP(%30[a-z0-9_]##n, BPF_MAP_TYPE_%31[A-Z_]", name, type), 2);
+		count += declared_has_row(strcat(name, "4"), type);
+		name[strlen(name) - 1] = '6';
+		count += declared_has_row(name, type);
+	}
 	for (const char *at = declarations; (at = strstr(at, "\nGL_MAP(gl_")); at++) {
 		char name[32], type[32];
-		size_t i = 0;
 
 		assert_int_equal(sscanf(at, "\nGL_MAP(%31[a-z0-9_], BPF_MAP_TYPE_%31[A-Z_]", name, type), 2);
-		while (i < TABLE_COUNT && strcmp(table[i].name, name))
-			i++;
-		if (i == TABLE_COUNT)
-			fail_msg("map %s has no row in this test", name);
-		assert_string_equal(table[i].type, type);
-		if (gl_map_by_name(name) == GL_MAP_COUNT)
-			fail_msg("map %s has no row in the registry", name);
-		count++;
+		count += declared_has_row(name, type);
 	}
 	assert_int_equal(count, GL_MAP_COUNT);
 	assert_int_equal(count, TABLE_COUNT);
 }
-
 static void test_rows_have_the_declared_sizes(void **state)
 {
 	(void)state;
@@ -123,20 +142,37 @@ static void test_sides_are_where_the_keys_have_them(void **state)
 		case GL_MAP_HOST4:
 			want = offsetof(struct gl_host4_key, side);
 			break;
+		case GL_MAP_HOST6:
+			want = offsetof(struct gl_host6_key, side);
+			break;
 		case GL_MAP_ADDR4:
 			want = offsetof(struct gl_addr4_key, side);
+			break;
+		case GL_MAP_ADDR6:
+			want = offsetof(struct gl_addr6_key, side);
 			break;
 		case GL_MAP_FORWARD4:
 			want = offsetof(struct gl_forward4_key, side);
 			break;
+		case GL_MAP_FORWARD6:
+			want = offsetof(struct gl_forward6_key, side);
+			break;
 		case GL_MAP_REMOTE4:
 			want = offsetof(struct gl_remote4_key, side);
+			break;
+		case GL_MAP_REMOTE6:
+			want = offsetof(struct gl_remote6_key, side);
 			break;
 		case GL_MAP_RULE:
 			want = offsetof(struct gl_rule_key, side);
 			break;
+		case GL_MAP_RA:
+			want = offsetof(struct gl_ra_key, side);
+			break;
 		case GL_MAP_ROUTE4:
+		case GL_MAP_ROUTE6:
 		case GL_MAP_ALLOW4:
+		case GL_MAP_ALLOW6:
 			want = sizeof(uint32_t);
 			break;
 		}
@@ -161,6 +197,8 @@ static size_t cover(const struct gl_field *fields, size_t size)
 				 fields->kind == GL_FIELD_ENUM || fields->kind == GL_FIELD_FLAGS);
 		if (fields->kind == GL_FIELD_MAC)
 			assert_int_equal(fields->size, 6);
+		if (fields->kind == GL_FIELD_IPV6)
+			assert_int_equal(fields->size, 16);
 		if (fields->kind == GL_FIELD_IPV4 || fields->kind == GL_FIELD_SIDED_BE)
 			assert_int_equal(fields->size, 4);
 		for (unsigned i = 0; i < repeat; i++)
@@ -183,21 +221,28 @@ static void test_fields_show_all_of_an_entry(void **state)
 		enum gl_map_id id;
 		size_t key, val; /* bytes that are not shown */
 	} hidden[] = {
-		{ GL_MAP_PORT, 0, 18 },
-		{ GL_MAP_NETWORK, 0, 4 },
+		{ GL_MAP_PORT, 0, 49 },
+		{ GL_MAP_NETWORK, 0, 3 },
 		{ GL_MAP_L2, 2, 0 },
 		{ GL_MAP_HOST4, 4, 0 },
+		{ GL_MAP_HOST6, 4, 0 },
 		{ GL_MAP_ADDR4, 1, 0 },
+		{ GL_MAP_ADDR6, 1, 0 },
 		{ GL_MAP_FORWARD4, 4, 2 },
-		{ GL_MAP_POLICY, 0, 16 },
+		{ GL_MAP_FORWARD6, 4, 2 },
+		{ GL_MAP_POLICY, 0, 22 },
 		{ GL_MAP_REMOTE4, 3, 10 },
+		{ GL_MAP_REMOTE6, 3, 10 },
 		{ GL_MAP_RULE, 4, 2 },
 		{ GL_MAP_FLOW4, 0, 17 },
+		{ GL_MAP_FLOW6, 0, 17 },
+		{ GL_MAP_RA, 4, 4 },
 		{ GL_MAP_TENANT, 0, 24 },
 		{ GL_MAP_TENANT_STAT, 0, 1 + 8 * GL_NO_PORT_SLOTS },
 		{ GL_MAP_SWEEP, 0, 24 },
 		/* The lock and the hashes are the programs' own. */
-		{ GL_MAP_FRAG4, 3, 6 },
+		{ GL_MAP_FRAG4, 1, 6 },
+		{ GL_MAP_FRAG6, 1, 6 },
 	};
 
 	(void)state;

@@ -11,6 +11,10 @@
 #undef compare
 #include "cli/nat_uses.c"
 
+#define MAPPED(addr_be)                                                                                                \
+	{                                                                                                              \
+		.w = { 0, 0, htonl(0xffff), (addr_be) }                                                                \
+	}
 #define IP(a, b, c, d) htonl((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
 enum { ACME, BLUE };
@@ -33,14 +37,14 @@ int gl_each_entry(struct gl_host *host, enum gl_map_id map,
 {
 	const struct gl_network_val network = { .mode = GL_MODE_NAT,
 						.tenant = ACME,
-						.pool_count = 2,
-						.pool = { { IP(203, 0, 113, 10), 2000, 2063 },
-							  { IP(203, 0, 113, 10), 1024, 1033 } } };
+						.pool4_count = 2,
+						.pool4 = { { IP(203, 0, 113, 10), 2000, 2063 },
+							   { IP(203, 0, 113, 10), 1024, 1033 } } };
 	const struct gl_port_val port = { .kind = GL_PORT_GUEST, .tenant = ACME, .network = 4 };
 	const struct gl_tenant_stat stats[] = { [ACME] = { .nat_exhausted = 12,
 							   .nat_exhausted_ns = refused_ns,
-							   .nat_src_be = IP(203, 0, 113, 10),
-							   .nat_dst_be = IP(192, 0, 2, 80),
+							   .nat_src_be = MAPPED(IP(203, 0, 113, 10)),
+							   .nat_dst_be = MAPPED(IP(192, 0, 2, 80)),
 							   .nat_dport_be = htons(443),
 							   .nat_proto = IPPROTO_TCP },
 						[BLUE] = { .table_full = 3, .table_full_ns = refused_ns } };

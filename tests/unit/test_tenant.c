@@ -135,12 +135,12 @@ static void test_every_range_stands_at_every_address(void **state)
 
 	(void)state;
 	val = at(d, GL_MAP_NETWORK, name_index(d, GL_NAME_NETWORK, "acme/front"));
-	assert_int_equal(val->pool_count, 6);
-	for (unsigned i = 0; i < val->pool_count; i++) {
-		unsigned address = ntohl(val->pool[i].addr_be) - ntohl(ip("203.0.113.1")), r = 0;
+	assert_int_equal(val->pool4_count, 6);
+	for (unsigned i = 0; i < val->pool4_count; i++) {
+		unsigned address = ntohl(val->pool4[i].addr_be) - ntohl(ip("203.0.113.1")), r = 0;
 
 		assert_true(address < 2);
-		while (r < 3 && (ports[r][0] != val->pool[i].port_min || ports[r][1] != val->pool[i].port_max))
+		while (r < 3 && (ports[r][0] != val->pool4[i].port_min || ports[r][1] != val->pool4[i].port_max))
 			r++;
 		assert_true(r < 3);
 		assert_false(found[address][r]);

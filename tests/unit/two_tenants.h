@@ -50,11 +50,11 @@ static inline void check_pools(const struct gl_desired *d)
 	for (size_t i = first; i < first + count; i++) {
 		const struct gl_network_val *val = gl_mapset_at(d->entries, i)->val;
 
-		for (unsigned j = 0; j < val->pool_count; j++) {
-			assert_true(val->pool[j].port_min && val->pool[j].port_min <= val->pool[j].port_max);
-			for (unsigned block = val->pool[j].port_min >> GL_NAT_BLOCK_SHIFT;
-			     block <= val->pool[j].port_max >> GL_NAT_BLOCK_SHIFT; block++) {
-				struct gl_addr4_key key = { .addr_be = val->pool[j].addr_be,
+		for (unsigned j = 0; j < val->pool4_count; j++) {
+			assert_true(val->pool4[j].port_min && val->pool4[j].port_min <= val->pool4[j].port_max);
+			for (unsigned block = val->pool4[j].port_min >> GL_NAT_BLOCK_SHIFT;
+			     block <= val->pool4[j].port_max >> GL_NAT_BLOCK_SHIFT; block++) {
+				struct gl_addr4_key key = { .addr_be = val->pool4[j].addr_be,
 							    .block = block,
 							    .uplink = val->uplink };
 				const struct gl_addr4_val *owner = value(d, GL_MAP_ADDR4, &key);
