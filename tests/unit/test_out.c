@@ -370,7 +370,7 @@ static void test_fields(void **state)
 /* Every row of the registry fits into a table and has a column for each field. */
 static void test_registry_fits(void **state)
 {
-	static const uint8_t zeros[256];
+	static const uint8_t zeros[1024];
 
 	(void)state;
 	for (unsigned id = 0; id < GL_MAP_COUNT; id++) {
