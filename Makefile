@@ -79,7 +79,7 @@ HOOK_generic := GENERIC
 
 $(BUILD)/bpf/%.o: bpf/%.bpf.c $(BPF_HDR)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DGL_FAMILY=4 -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
 
 $(BUILD)/guestlane.bpf.o: $(BPF_OBJ)
 	$(call say,LINK,$@)
@@ -133,11 +133,11 @@ $(BUILD)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(BUILD)/san/libpure.
 # The programs twice more: as test runs can have them, and counting their own lookups.
 $(BUILD)/native/offload.o: tests/prog/native.bpf.c $(wildcard bpf/*.c) $(BPF_HDR)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -Ibpf -DGL_HOOK_TC -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -Ibpf -DGL_FAMILY=4 -DGL_HOOK_TC -c $< -o $@
 
 $(BUILD)/count/%.o: bpf/%.bpf.c $(BPF_HDR) $(wildcard tests/prog/lookups*.h)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -include tests/prog/lookups.bpf.h -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -include tests/prog/lookups.bpf.h -DGL_FAMILY=4 -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
 
 PROG_OBJ := $(filter-out %/offload.o,$(BPF_OBJ))
 $(BUILD)/native.bpf.o: $(PROG_OBJ) $(BUILD)/native/offload.o
@@ -160,7 +160,7 @@ MODEL_LIB := $(addprefix tests/prog/,world.c run.c frame.c definition.c)
 
 $(BUILD)/sweep.bpf.o: tests/model/sweep.bpf.c $(BPF_HDR)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -Ibpf -DGL_HOOK_TC -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -Ibpf -DGL_FAMILY=4 -DGL_HOOK_TC -c $< -o $@
 
 $(BUILD)/model_test: $(MODEL_SRC) $(MODEL_LIB) $(wildcard tests/model/*.h tests/prog/*.h) $(LIB) $(BUILD)/native.skel.h $(BUILD)/sweep.skel.h
 	$(call say,PROG,$@)

@@ -34,22 +34,22 @@ static __always_inline enum step stage_antispoof_link(struct pkt *p, const struc
 
 /* May the interface `port` at `slot` use this address? */
 static __always_inline bool port_may_use(const struct pkt *p, const struct gl_port_val *port, __u32 slot,
-					 __be32 addr_be)
+					 const gl_ip *addr)
 {
 	/* An unused place holds 0, which is no address. */
-	if (addr_be == 0)
+	if (ip_is_zero(addr))
 		return false;
-	if (addr_be == port->addr_be[0] || addr_be == port->addr_be[1] || addr_be == port->addr_be[2] ||
-	    addr_be == port->addr_be[3])
+	if (ip_equal(addr, port_addr(port, 0)) || ip_equal(addr, port_addr(port, 1)) ||
+	    ip_equal(addr, port_addr(port, 2)) || ip_equal(addr, port_addr(port, 3)))
 		return true;
-	if (port->flags & GL_PORT_F_MORE_ADDRS) {
-		struct gl_allow4_key key = {
-			.prefixlen = 64,
-			.addr_be = addr_be,
+	if (port->flags & GL_PORT_F_MORE) {
+		struct gl_allow_key key = {
+			.prefixlen = 32 + IP_BITS,
+			.addr_be = *addr,
 		};
 
 		key.slot_side_be = bpf_htonl(GL_TENANT_SIDE(slot, p->side));
-		return bpf_map_lookup_elem(&gl_allow4, &key) != NULL;
+		return bpf_map_lookup_elem(&gl_allow, &key) != NULL;
 	}
 	return false;
 }
@@ -59,9 +59,9 @@ static __always_inline enum step stage_antispoof_arp(struct pkt *p, const struct
 	if (!mac_equal(p->arp_sender_mac, in->mac))
 		return drop(p, GL_DROP_SPOOF_ARP);
 	/* RFC 5227: a probe asks with sender 0 */
-	if (p->arp_sender_be == 0 && p->arp_op_be == bpf_htons(1))
+	if (ip_is_zero(&p->arp_sender_be) && p->arp_op_be == bpf_htons(1))
 		return STEP_NEXT;
-	if (!port_may_use(p, in, p->in_slot, p->arp_sender_be))
+	if (!port_may_use(p, in, p->in_slot, &p->arp_sender_be))
 		return drop(p, GL_DROP_SPOOF_ARP);
 	return STEP_NEXT;
 }
@@ -76,16 +76,8 @@ static __always_inline bool is_dhcp_answer(const struct pkt *p)
 	return p->proto == IPPROTO_UDP && p->sport_be == bpf_htons(67);
 }
 
-/* Where a destination may be on a wire at all (RFC 6890). */
-static __always_inline bool is_martian_dst(__be32 addr_be)
-{
-	__u32 addr = bpf_ntohl(addr_be);
-
-	return addr >> 24 == 0 || addr >> 24 == 127 || (addr >> 28 == 0xf && addr != 0xffffffff);
-}
-
 /* `dhcp` is set when chaddr has been read: for requests and answers. */
-static __always_inline enum step stage_antispoof_ipv4(struct pkt *p, const struct gl_port_val *in)
+static __always_inline enum step stage_antispoof_ip(struct pkt *p, const struct gl_port_val *in)
 {
 	const bool request = p->frag != FRAG_TAIL && is_dhcp_request(p);
 
@@ -97,12 +89,12 @@ static __always_inline enum step stage_antispoof_ipv4(struct pkt *p, const struc
 		if (in->mode != GL_MODE_BRIDGE)
 			return drop(p, GL_DROP_DHCP_CLIENT);
 	}
-	if (!(request && p->src_be == 0) && !port_may_use(p, in, p->in_slot, p->src_be))
+	if (!(request && ip_is_zero(&p->src_be)) && !port_may_use(p, in, p->in_slot, &p->src_be))
 		return drop(p, GL_DROP_SPOOF_IP);
-	if (is_martian_dst(p->dst_be))
+	if (is_martian_dst(&p->dst_be))
 		return drop(p, GL_DROP_MARTIAN);
 	/* IP multicast and broadcast travel in frames of their kind, and only there. */
-	if (!mac_is_multicast(p->dmac) && (ipv4_is_multicast(p->dst_be) || p->dst_be == 0xffffffff))
+	if (!mac_is_multicast(p->dmac) && (ip_is_multicast(&p->dst_be) || ip_is_broadcast(&p->dst_be)))
 		return drop(p, GL_DROP_BROADCAST_FOREIGN);
 	return STEP_NEXT;
 }

@@ -43,7 +43,7 @@ static __always_inline void count_sent(__u32 slot, __u32 len)
 	traffic->to_guest.bytes += len;
 }
 
-static __always_inline void count_flow(const struct pkt *p, struct gl_flow4_val *flow)
+static __always_inline void count_flow(const struct pkt *p, struct gl_flow_val *flow)
 {
 	__sync_fetch_and_add(&flow->packets, 1);
 	__sync_fetch_and_add(&flow->bytes, p->l3_len);

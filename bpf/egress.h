@@ -31,7 +31,7 @@ static __always_inline bool checksum_is_partial(const struct pkt *p)
 		return true;
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
 		return false;
-	sum = csum_add(p->orig_src_be, p->orig_dst_be);
+	sum = csum_add_ip(csum_add_ip(0, &p->orig_src_be), &p->orig_dst_be);
 	sum = csum_add(sum, bpf_htons(p->proto));
 	sum = csum_add(sum, bpf_htons(p->l4_len));
 	return csum_fold(sum) == p->l4_csum;
@@ -62,7 +62,7 @@ static __always_inline enum step egress_size(gl_ctx *ctx, struct pkt *p, __u32 m
 /* The MAC addresses towards the outside, from the kernel's FIB and neighbour table, kept in the flow for a moment.
  * *resolve: the kernel has to find the neighbour, and keeps the packet meanwhile. A frame of its own on the stack,
  * which the opening of flows has not to share. */
-static __noinline int egress_next_hop(gl_ctx *ctx, struct pkt *p, struct gl_flow4_val *flow, bool *resolve)
+static __noinline int egress_next_hop(gl_ctx *ctx, struct pkt *p, struct gl_flow_val *flow, bool *resolve)
 {
 	struct bpf_fib_lookup fib = {};
 	long err;
@@ -116,11 +116,11 @@ static __always_inline int egress_tag(gl_ctx *ctx, const struct pkt *p, __u16 pu
 }
 
 /* A SYN's announcement; see mss.h. */
-static __noinline int egress_mss(gl_ctx *ctx, struct pkt *p, const struct gl_flow4_val *flow,
-				 const struct gl_flow4_val *first, const struct gl_port_val *in)
+static __noinline int egress_mss(gl_ctx *ctx, struct pkt *p, const struct gl_flow_val *flow,
+				 const struct gl_flow_val *first, const struct gl_port_val *in)
 {
-	struct gl_flow4_key peer_key;
-	struct gl_flow4_val *peer;
+	struct gl_flow_key peer_key;
+	struct gl_flow_val *peer;
 	__u32 back = in->mtu, limit;
 	void *table;
 
@@ -143,7 +143,7 @@ static __noinline int egress_mss(gl_ctx *ctx, struct pkt *p, const struct gl_flo
 /* By the flow. *action is set on STEP_NEXT. */
 static __always_inline enum step egress_forward(gl_ctx *ctx, struct pkt *p, const struct way *way, int *action)
 {
-	struct gl_flow4_val *flow = way->flow, *first = way->first;
+	struct gl_flow_val *flow = way->flow, *first = way->first;
 	const bool to_uplink = flow->flags & (GL_FLOW_F_TO_UPLINK | GL_FLOW_F_BRIDGED);
 	const __u16 push = flow->flags & GL_FLOW_F_BRIDGED ? flow->vlan : 0;
 	const bool translate = (flow->flags & GL_FLOW_F_REWRITE) || (first && first->flags & GL_FLOW_F_REWRITE);
@@ -234,7 +234,7 @@ static __noinline int egress_replicate(gl_ctx *ctx, struct pkt *p, const struct 
 		p->out_ifindex = uplink->ifindex;
 		return egress_deliver(ctx, p, in, action);
 	}
-	if (!copied && p->repl_addr_be && !p->repl_host)
+	if (!copied && !ip_is_zero(&p->repl_addr_be) && !p->repl_host)
 		return drop(p, GL_DROP_ARP_UNKNOWN);
 	count_received(p);
 	*action = p->repl_host ? CTX_PASS : CTX_DROP;

@@ -15,28 +15,28 @@ static __always_inline struct gl_tenant_val *tenant_by_index(__u32 index, __u32 
 
 static __always_inline void *flow_table(__u32 tenant)
 {
-	return bpf_map_lookup_elem(&gl_flow4, &tenant);
+	return bpf_map_lookup_elem(&gl_flow, &tenant);
 }
 
-static __always_inline struct gl_flow4_val *flow_lookup(void *table, const struct gl_flow4_key *key)
+static __always_inline struct gl_flow_val *flow_lookup(void *table, const struct gl_flow_key *key)
 {
 	return bpf_map_lookup_elem(table, key);
 }
 
 /* -EEXIST: there is one; other errors: the tenant's share is used up. An int, as kernels before 6.4 leave the upper
  * half of what these two return to chance. */
-static __always_inline int flow_insert(void *table, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
+static __always_inline int flow_insert(void *table, const struct gl_flow_key *key, const struct gl_flow_val *val)
 {
 	return bpf_map_update_elem(table, key, val, BPF_NOEXIST);
 }
 
-static __always_inline int flow_write(void *table, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
+static __always_inline int flow_write(void *table, const struct gl_flow_key *key, const struct gl_flow_val *val)
 {
 	return bpf_map_update_elem(table, key, val, BPF_ANY);
 }
 
 /* 0: it was there. */
-static __always_inline int flow_delete(void *table, const struct gl_flow4_key *key)
+static __always_inline int flow_delete(void *table, const struct gl_flow_key *key)
 {
 	return bpf_map_delete_elem(table, key);
 }
@@ -47,8 +47,8 @@ static __always_inline struct gl_tenant_stat *tenant_stat(__u32 tenant)
 }
 
 /* Both directions of a flow. What is freed is counted, so that NAT knows when searching has sense again. */
-static __always_inline void flow_take_away(__u32 tenant, void *table, const struct gl_flow4_key *key,
-					   const struct gl_flow4_key *peer_key)
+static __always_inline void flow_take_away(__u32 tenant, void *table, const struct gl_flow_key *key,
+					   const struct gl_flow_key *peer_key)
 {
 	struct gl_tenant_stat *stat = tenant_stat(tenant);
 	int gone = flow_delete(table, peer_key);
@@ -70,7 +70,7 @@ static __always_inline enum step flow_refuse(struct pkt *p, __u32 tenant)
 }
 
 /* The key of the other direction: the tuple after translation, swapped. */
-static __always_inline void flow_peer_key(const struct gl_flow4_val *val, __u8 proto, struct gl_flow4_key *key)
+static __always_inline void flow_peer_key(const struct gl_flow_val *val, __u8 proto, struct gl_flow_key *key)
 {
 	key->src_be = val->new_dst_be;
 	key->dst_be = val->new_src_be;
@@ -81,9 +81,9 @@ static __always_inline void flow_peer_key(const struct gl_flow4_val *val, __u8 p
 	key->kind = GL_FLOW_PACKETS;
 }
 
-static __always_inline bool flow_key_equal(const struct gl_flow4_key *a, const struct gl_flow4_key *b)
+static __always_inline bool flow_key_equal(const struct gl_flow_key *a, const struct gl_flow_key *b)
 {
-	return a->src_be == b->src_be && a->dst_be == b->dst_be && a->sport_be == b->sport_be &&
+	return ip_equal(&a->src_be, &b->src_be) && ip_equal(&a->dst_be, &b->dst_be) && a->sport_be == b->sport_be &&
 	       a->dport_be == b->dport_be && a->scope == b->scope && a->proto == b->proto;
 }
 
@@ -109,7 +109,7 @@ static __always_inline __u32 flow_timeout(const struct gl_tenant_val *tenant, __
 	switch (proto) {
 	case IPPROTO_UDP:
 		return tenant->timeout[state == GL_FLOW_NEW ? GL_TIMEOUT_UDP : GL_TIMEOUT_UDP_ASSURED];
-	case IPPROTO_ICMP:
+	case PROTO_ICMP:
 		return tenant->timeout[GL_TIMEOUT_ICMP];
 	default:
 		return tenant->timeout[GL_TIMEOUT_OTHER];

@@ -42,9 +42,9 @@ static __always_inline void frag_uncharge(__u32 tenant)
 		__sync_fetch_and_add(&stat->fragments, 1);
 }
 
-static __always_inline void frag_free(const struct gl_frag4_key *key, __u32 tenant)
+static __always_inline void frag_free(const struct gl_frag_key *key, __u32 tenant)
 {
-	int err = bpf_map_delete_elem(&gl_frag4, key);
+	int err = bpf_map_delete_elem(&gl_frag, key);
 
 	/* Whoever took it away counts. */
 	if (!err)
@@ -112,7 +112,7 @@ static __always_inline bool frag_add(struct gl_frag_locked *val, __u32 first, __
 /* Before the flow: a head must be the only one of its datagram, the others find their ports. STEP_NEXT or STEP_DROP. */
 __noinline int GL_PROGRAM(frag_find)(struct pkt *p)
 {
-	struct gl_frag4_key key = {};
+	struct gl_frag_key key = {};
 	struct gl_frag_locked *val;
 	bool taken, complete = false;
 	__u16 end;
@@ -127,7 +127,7 @@ __noinline int GL_PROGRAM(frag_find)(struct pkt *p)
 	key.id_be = p->id_be;
 	key.scope = p->scope;
 	key.proto = p->proto;
-	val = bpf_map_lookup_elem(&gl_frag4, &key);
+	val = bpf_map_lookup_elem(&gl_frag, &key);
 	if (val && (__s32)(p->now - val->seen) > GL_SECONDS_FRAGMENT) {
 		frag_free(&key, val->tenant);
 		val = NULL;
@@ -159,7 +159,7 @@ static __always_inline enum step stage_fragment(struct pkt *p)
 /* A head goes on: its datagram is the tenant's, and its tails may follow. STEP_NEXT or STEP_DROP. */
 __noinline int GL_PROGRAM(frag_open)(struct pkt *p, __u32 scope, __u32 tenant)
 {
-	struct gl_frag4_key key = {};
+	struct gl_frag_key key = {};
 	struct gl_frag_locked val = {};
 	struct gl_tenant_stat *stat = tenant_stat(tenant);
 	const __u32 zero = 0;
@@ -186,7 +186,7 @@ __noinline int GL_PROGRAM(frag_open)(struct pkt *p, __u32 scope, __u32 tenant)
 	val.seen = p->now;
 	val.tenant = tenant;
 	val.part[0].end = p->l4_len / FRAG_UNIT;
-	err = bpf_map_update_elem(&gl_frag4, &key, &val, BPF_NOEXIST);
+	err = bpf_map_update_elem(&gl_frag, &key, &val, BPF_NOEXIST);
 	if (err) {
 		frag_uncharge(tenant);
 		return drop(p, err == -EEXIST ? GL_DROP_FRAGMENT_OVERLAP : GL_DROP_FRAGMENT_LIMIT);
@@ -212,10 +212,10 @@ struct frag_walk {
 	__u32 left;
 };
 
-static long frag_expire(struct bpf_map *map, struct gl_frag4_key *key, struct gl_frag_locked *val,
+static long frag_expire(struct bpf_map *map, struct gl_frag_key *key, struct gl_frag_locked *val,
 			struct frag_walk *walk)
 {
-	struct gl_frag4_key own_key = *key;
+	struct gl_frag_key own_key = *key;
 
 	(void)map;
 	if ((__s32)(walk->now - val->seen) > GL_SECONDS_FRAGMENT)
@@ -239,7 +239,7 @@ static __always_inline void frag_sweep(__u32 now)
 	last = sweep->fragments;
 	if (!last || now - last < GL_SWEEP_SECONDS || __sync_val_compare_and_swap(&sweep->fragments, last, 0) != last)
 		return;
-	bpf_for_each_map_elem(&gl_frag4, frag_expire, &walk, 0);
+	bpf_for_each_map_elem(&gl_frag, frag_expire, &walk, 0);
 	if (walk.left)
 		sweep->fragments = now;
 }

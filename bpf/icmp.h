@@ -35,7 +35,7 @@ static __noinline int reply_arp(gl_ctx *ctx, const struct pkt *p)
 
 static __noinline int reply_echo(gl_ctx *ctx, const struct pkt *p, const struct gl_port_val *in)
 {
-	const __be32 addrs[2] = { p->orig_dst_be, p->orig_src_be };
+	const gl_ip addrs[2] = { p->orig_dst_be, p->orig_src_be };
 	const __u8 ttl = GATEWAY_TTL, type = ICMP_ECHOREPLY;
 
 	if (ctx_store(ctx, p->l3_off + IPV4_SRC, addrs, sizeof(addrs)) ||
@@ -50,9 +50,9 @@ static __noinline int reply_echo(gl_ctx *ctx, const struct pkt *p, const struct 
 /* May an error be sent about this packet at all (RFC 1122 3.2.2)? */
 static __always_inline bool error_is_due(const struct pkt *p)
 {
-	if (!p->error_type || p->vlan_inline || p->frag == FRAG_TAIL || p->orig_src_be == 0)
+	if (!p->error_type || p->vlan_inline || p->frag == FRAG_TAIL || ip_is_zero(&p->orig_src_be))
 		return false;
-	if (p->proto == IPPROTO_ICMP && p->icmp_type != ICMP_ECHO && p->icmp_type != ICMP_ECHOREPLY)
+	if (p->proto == PROTO_ICMP && p->icmp_type != ICMP_ECHO && p->icmp_type != ICMP_ECHOREPLY)
 		return false;
 	return !mac_is_multicast(p->dmac);
 }
@@ -72,23 +72,23 @@ static __always_inline bool error_is_within_rate(const struct pkt *p)
 }
 
 /* The address an error comes from: the gateway, or the public address that was asked. */
-static __always_inline __be32 error_source(const struct pkt *p, const struct gl_port_val *in)
+static __always_inline const gl_ip *error_source(const struct pkt *p, const struct gl_port_val *in)
 {
 	struct gl_network_val *network;
 
 	if (in->kind != GL_PORT_GUEST || in->mode == GL_MODE_BRIDGE)
-		return p->orig_dst_be;
+		return &p->orig_dst_be;
 	network = network_by_index(in->network, p->side);
-	if (!network || !network->gateway4[0].mask_be)
-		return p->orig_dst_be;
+	if (!network || ip_is_zero(&net_gateway(network, 0)->mask_be))
+		return &p->orig_dst_be;
 	/* Of several, the one that the sender knows. */
 	for (__u32 i = 1; i < GL_NET_GATEWAYS; i++) {
-		const struct gl_gateway4 *gw = &network->gateway4[i];
+		const struct gl_gateway *gw = net_gateway(network, i);
 
-		if (gw->mask_be && !((gw->addr_be ^ p->orig_src_be) & gw->mask_be))
-			return gw->addr_be;
+		if (!ip_is_zero(&gw->mask_be) && ip_in_subnet(&p->orig_src_be, &gw->addr_be, &gw->mask_be))
+			return &gw->addr_be;
 	}
-	return network->gateway4[0].addr_be;
+	return &net_gateway(network, 0)->addr_be;
 }
 
 /* The sum over the quoted packet. The transport checksum inside is given the value that completing a partial checksum
@@ -143,11 +143,11 @@ static __noinline int reply_error(gl_ctx *ctx, struct pkt *p, const struct gl_po
 	out.ip.version_ihl = 0x45;
 	out.ip.total_be = bpf_htons(head + quote);
 	out.ip.ttl = GATEWAY_TTL;
-	out.ip.proto = IPPROTO_ICMP;
-	out.ip.src_be = error_source(p, in);
+	out.ip.proto = PROTO_ICMP;
+	out.ip.src_be = *error_source(p, in);
 	out.ip.dst_be = p->orig_src_be;
 	sum = csum_add(0x0045, out.ip.total_be);
-	sum = csum_add(sum, GATEWAY_TTL | IPPROTO_ICMP << 8);
+	sum = csum_add(sum, GATEWAY_TTL | PROTO_ICMP << 8);
 	sum = csum_add(sum, out.ip.src_be);
 	sum = csum_add(sum, out.ip.dst_be);
 	out.ip.check = ~csum_fold(sum);

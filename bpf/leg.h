@@ -19,7 +19,7 @@
 /* The entry of the answers: the way back to `in`. */
 static __always_inline void opening_peer(struct opening *o, const struct gl_port_val *in, __u32 now)
 {
-	struct gl_flow4_val *v = &o->peer_val;
+	struct gl_flow_val *v = &o->peer_val;
 
 	v->flags |= GL_FLOW_F_REPLY | (o->val.flags & (GL_FLOW_F_REWRITE | GL_FLOW_F_ROUTED)) |
 		    (in->flags & GL_PORT_F_XDP_OUT ? GL_FLOW_F_XDP_OUT : 0);
@@ -52,7 +52,7 @@ static __always_inline void opening_peer(struct opening *o, const struct gl_port
 }
 
 /* What of an evaluated entry stays what it was. */
-static __always_inline void opening_inherit(struct gl_flow4_val *val, const struct gl_flow4_val *old)
+static __always_inline void opening_inherit(struct gl_flow_val *val, const struct gl_flow_val *old)
 {
 	val->state = old->state;
 	val->created = old->created;
@@ -74,14 +74,14 @@ static __always_inline bool opener_is_at(const struct pkt *p, const struct openi
 	if (o->from_uplink)
 		return in->kind == GL_PORT_UPLINK && o->key.scope == (GL_SCOPE_UPLINK | in->uplink);
 	return in->kind == GL_PORT_GUEST && in->tenant == o->tenant && in->network == o->key.scope &&
-	       port_may_use(p, in, o->in_slot, o->key.src_be);
+	       port_may_use(p, in, o->in_slot, &o->key.src_be);
 }
 
 /* Writes the answers' entry. -EEXIST: another flow that is not over sends the same packets, and keeps its entry; an
  * outside end could take it away by a public port that leads to the same guest's. */
 static __always_inline int leg_claim(struct opening *o, void *table)
 {
-	struct gl_flow4_val *there;
+	struct gl_flow_val *there;
 	int err = flow_insert(table, &o->peer_key, &o->peer_val);
 
 	if (err != -EEXIST)
@@ -101,10 +101,10 @@ static __always_inline int leg_claim(struct opening *o, void *table)
 
 /* Evaluates o->key from o->in_slot and writes both entries. With `old` (what the opener's entry was so far) the flow
  * stays where it still may be, else both directions are cut. */
-static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, void *table, struct gl_flow4_val *old)
+static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, void *table, struct gl_flow_val *old)
 {
 	struct gl_port_val *in;
-	struct gl_flow4_val *peer = NULL;
+	struct gl_flow_val *peer = NULL;
 	bool written = false;
 	enum step step, may;
 	int err;
@@ -141,7 +141,7 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 		step = nat_destination(p, o, in->uplink);
 	if (!step && o->from_uplink)
 		step = outside_source(p, o, in);
-	if (!step && !old && p->proto == IPPROTO_ICMP && icmp_is_reply(p->icmp_type))
+	if (!step && !old && p->proto == PROTO_ICMP && icmp_is_reply(p->icmp_type))
 		step = drop(p, GL_DROP_NO_FLOW); /* a reply that nobody asked for, or an ICMP fragment of no flow */
 	if (step && step != STEP_ECHO_REPLY)
 		goto cut;
@@ -211,7 +211,7 @@ static __always_inline struct opening *opening_new(void)
 }
 
 /* The key of the packet at hand in its present leg. */
-static __always_inline void leg_key(const struct pkt *p, struct gl_flow4_key *key)
+static __always_inline void leg_key(const struct pkt *p, struct gl_flow_key *key)
 {
 	key->src_be = p->src_be;
 	key->dst_be = p->dst_be;
@@ -232,15 +232,15 @@ static __always_inline void opening_fresh(const struct pkt *p, struct opening *o
 	o->bridged = p->bridged;
 	o->vlan = p->vlan;
 	o->hairpin = p->hairpin;
-	o->echo = p->proto == IPPROTO_ICMP && p->icmp_type == ICMP_ECHO && p->frag != FRAG_TAIL;
+	o->echo = p->proto == PROTO_ICMP && p->icmp_type == ICMP_ECHO && p->frag != FRAG_TAIL;
 }
 
 /* The flow is of an earlier generation: ask again, as its opener would. Returns the opener's entry; NULL: it is gone,
  * and o->key with it. */
-static __always_inline struct gl_flow4_val *opening_again(const struct pkt *p, struct opening *o, void *table,
-							  struct gl_flow4_val *flow)
+static __always_inline struct gl_flow_val *opening_again(const struct pkt *p, struct opening *o, void *table,
+							 struct gl_flow_val *flow)
 {
-	struct gl_flow4_val *opener = flow;
+	struct gl_flow_val *opener = flow;
 
 	if (flow->flags & GL_FLOW_F_REPLY) {
 		o->other = o->key;
@@ -262,7 +262,7 @@ static __always_inline struct gl_flow4_val *opening_again(const struct pkt *p, s
 	o->from_uplink = o->key.scope & GL_SCOPE_UPLINK ? 1 : 0;
 	o->bridged = o->from_uplink && !(opener->flags & GL_FLOW_F_ROUTED);
 	o->vlan = opener->vlan;
-	o->echo = o->key.proto == IPPROTO_ICMP && o->key.dport_be == bpf_htons(GL_ICMP_QUERY);
+	o->echo = o->key.proto == PROTO_ICMP && o->key.dport_be == bpf_htons(GL_ICMP_QUERY);
 	return opener;
 }
 
@@ -271,7 +271,7 @@ static __always_inline struct gl_flow4_val *opening_again(const struct pkt *p, s
  * in a map or on the stack, never behind an argument: kernels before 6.2 want that. */
 __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 {
-	struct gl_flow4_val *flow, *old = NULL;
+	struct gl_flow_val *flow, *old = NULL;
 	struct opening *o = opening_new();
 	bool turned = false;
 	void *table;
@@ -310,10 +310,10 @@ __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 }
 
 /* An answer's first packet changes what the sweeper waits for: both entries hear of it. */
-static __always_inline void leg_assure(void *table, struct gl_flow4_val *flow, __u8 proto)
+static __always_inline void leg_assure(void *table, struct gl_flow_val *flow, __u8 proto)
 {
-	struct gl_flow4_key peer_key;
-	struct gl_flow4_val *peer;
+	struct gl_flow_key peer_key;
+	struct gl_flow_val *peer;
 
 	flow->state = GL_FLOW_ASSURED;
 	flow_peer_key(flow, proto, &peer_key);
@@ -323,10 +323,10 @@ static __always_inline void leg_assure(void *table, struct gl_flow4_val *flow, _
 }
 
 /* An error about the flow whose direction back is `flow`: did the quoted packet's sender send it just now? */
-static __noinline int leg_error_fits(const struct pkt *p, void *table, const struct gl_flow4_val *flow)
+static __noinline int leg_error_fits(const struct pkt *p, void *table, const struct gl_flow_val *flow)
 {
-	struct gl_flow4_key key;
-	struct gl_flow4_val *quoted;
+	struct gl_flow_key key;
+	struct gl_flow_val *quoted;
 
 	if (p->key_proto != IPPROTO_TCP)
 		return 1;
@@ -336,11 +336,11 @@ static __noinline int leg_error_fits(const struct pkt *p, void *table, const str
 }
 
 /* p: tuple, scope, tenant and gen are set. STEP_FORWARD with *ret, or how else the packet ends. */
-static __noinline int leg_run(struct pkt *p, struct gl_flow4_val **ret)
+static __noinline int leg_run(struct pkt *p, struct gl_flow_val **ret)
 {
 	void *table = flow_table(p->tenant);
-	struct gl_flow4_val *flow;
-	struct gl_flow4_key key;
+	struct gl_flow_val *flow;
+	struct gl_flow_key key;
 	bool opened = false;
 	int step;
 

@@ -12,22 +12,22 @@
 
 #include "flow.h"
 
-static __always_inline void mapping_key(struct gl_flow4_key *key, __be32 src_be, __be16 sport_be, __u16 scope,
+static __always_inline void mapping_key(struct gl_flow_key *key, const gl_ip *src, __be16 sport_be, __u16 scope,
 					__u8 proto)
 {
 	__builtin_memset(key, 0, sizeof(*key));
-	key->src_be = src_be;
+	key->src_be = *src;
 	key->sport_be = sport_be;
 	key->scope = scope;
 	key->proto = proto;
 	key->kind = GL_FLOW_MAPPING;
 }
 
-static __always_inline void mapped_key(struct gl_flow4_key *key, __be32 dst_be, __be16 dport_be, __u16 scope,
+static __always_inline void mapped_key(struct gl_flow_key *key, const gl_ip *dst, __be16 dport_be, __u16 scope,
 				       __u8 proto)
 {
 	__builtin_memset(key, 0, sizeof(*key));
-	key->dst_be = dst_be;
+	key->dst_be = *dst;
 	key->dport_be = dport_be;
 	key->scope = scope;
 	key->proto = proto;
@@ -35,22 +35,22 @@ static __always_inline void mapped_key(struct gl_flow4_key *key, __be32 dst_be, 
 }
 
 /* The key of a mapping's other entry. */
-static __always_inline void mapping_partner(const struct gl_flow4_key *key, const struct gl_flow4_val *val,
-					    struct gl_flow4_key *partner)
+static __always_inline void mapping_partner(const struct gl_flow_key *key, const struct gl_flow_val *val,
+					    struct gl_flow_key *partner)
 {
 	if (key->kind == GL_FLOW_MAPPING)
-		mapped_key(partner, val->new_src_be, val->new_sport_be, val->peer_scope, key->proto);
+		mapped_key(partner, &val->new_src_be, val->new_sport_be, val->peer_scope, key->proto);
 	else
-		mapping_key(partner, val->new_dst_be, val->new_dport_be, val->peer_scope, key->proto);
+		mapping_key(partner, &val->new_dst_be, val->new_dport_be, val->peer_scope, key->proto);
 }
 
 /* A flow that uses it is still there; `key` is its opener's. */
-static __always_inline void mapping_touch(void *table, const struct gl_flow4_key *key, __u32 now)
+static __always_inline void mapping_touch(void *table, const struct gl_flow_key *key, __u32 now)
 {
-	struct gl_flow4_key map_key;
-	struct gl_flow4_val *map;
+	struct gl_flow_key map_key;
+	struct gl_flow_val *map;
 
-	mapping_key(&map_key, key->src_be, key->sport_be, key->scope, key->proto);
+	mapping_key(&map_key, &key->src_be, key->sport_be, key->scope, key->proto);
 	map = flow_lookup(table, &map_key);
 	if (map && map->last_seen != now)
 		map->last_seen = now;
@@ -63,10 +63,10 @@ static __always_inline __u32 mapping_timeout(const struct gl_tenant_val *tenant,
 }
 
 /* For the sweeper, of an entry that is no flow's: should it go? The second entry goes with the first. */
-static __always_inline bool mapping_is_over(void *table, const struct gl_flow4_key *key, const struct gl_flow4_val *val,
+static __always_inline bool mapping_is_over(void *table, const struct gl_flow_key *key, const struct gl_flow_val *val,
 					    const struct gl_tenant_val *tenant, __u32 idle)
 {
-	struct gl_flow4_key partner;
+	struct gl_flow_key partner;
 
 	if (key->kind == GL_FLOW_MAPPING)
 		return idle > mapping_timeout(tenant, key->proto);

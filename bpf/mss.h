@@ -64,7 +64,7 @@ __noinline int GL_PROGRAM(mss_settle)(struct pkt *p)
 }
 
 /* Of one leg. `back`: MTU of the way that the answers take. */
-static __always_inline __u32 mss_limit(const struct gl_flow4_val *flow, __u32 back)
+static __always_inline __u32 mss_limit(const struct gl_flow_val *flow, __u32 back)
 {
 	if (flow->mss == GL_MSS_KEEP)
 		return MSS_NONE;

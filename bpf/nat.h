@@ -17,7 +17,7 @@
 /* From the uplink: whom does the public address mean? STEP_PASS: the host. */
 static __always_inline enum step nat_destination(struct pkt *p, struct opening *o, __u16 uplink)
 {
-	struct gl_addr4_val *addr = public_lookup(p, o->key.dst_be, GL_BLOCK_WHOLE, uplink);
+	struct gl_addr_val *addr = public_lookup(p, &o->key.dst_be, GL_BLOCK_WHOLE, uplink);
 	enum step step;
 
 	if (!addr)
@@ -32,8 +32,8 @@ static __always_inline enum step nat_destination(struct pkt *p, struct opening *
 	if (addr->flags & GL_ADDR_F_ROUTED)
 		return target_port(p, o, addr->slot, true);
 	if (addr->flags & GL_ADDR_F_FORWARD) {
-		struct gl_forward4_val *forward =
-			forward_lookup(p, o->key.dst_be, o->key.dport_be, o->key.proto, uplink);
+		struct gl_forward_val *forward =
+			forward_lookup(p, &o->key.dst_be, o->key.dport_be, o->key.proto, uplink);
 
 		if (forward) {
 			step = target_port(p, o, forward->slot, true);
@@ -49,39 +49,40 @@ static __always_inline enum step nat_destination(struct pkt *p, struct opening *
 	return drop(p, GL_DROP_NO_FLOW);
 }
 
-static __always_inline bool pool_holds(const struct gl_pool4 *pool, __be32 addr_be, __be16 port_be)
+static __always_inline bool pool_holds(const struct gl_pool *pool, const gl_ip *addr, __be16 port_be)
 {
 	const __u16 port = bpf_ntohs(port_be);
 
-	return pool->addr_be == addr_be && port >= pool->port_min && port <= pool->port_max;
+	return ip_equal(&pool->addr_be, addr) && port >= pool->port_min && port <= pool->port_max;
 }
 
-static __always_inline bool network_translates_to(const struct gl_network_val *network, __be32 addr_be, __be16 port_be)
+static __always_inline bool network_translates_to(const struct gl_network_val *network, const gl_ip *addr,
+						  __be16 port_be)
 {
 	for (__u32 i = 0; i < GL_NET_POOL; i++)
-		if (i < network->pool4_count && pool_holds(&network->pool4[i], addr_be, port_be))
+		if (i < net_pool_count(network) && pool_holds(net_pool(network, i), addr, port_be))
 			return true;
 	return false;
 }
 
 /* The first port of a range with this parity, which may lie behind its end. */
-static __always_inline __u32 pool_first(const struct gl_pool4 *pool, __u32 parity)
+static __always_inline __u32 pool_first(const struct gl_pool *pool, __u32 parity)
 {
 	return pool->port_min + ((pool->port_min ^ parity) & 1);
 }
 
-static __always_inline __u32 pool_ports(const struct gl_pool4 *pool, __be32 addr_be, __u32 parity)
+static __always_inline __u32 pool_ports(const struct gl_pool *pool, const gl_ip *addr, __u32 parity)
 {
 	const __u32 first = pool_first(pool, parity);
 
-	return pool->addr_be == addr_be && first <= pool->port_max ? (pool->port_max - first) / 2 + 1 : 0;
+	return ip_equal(&pool->addr_be, addr) && first <= pool->port_max ? (pool->port_max - first) / 2 + 1 : 0;
 }
 
 /* One candidate: it is ours when the answers' key is, and the mapping's. What is needed again stands in `o` rather than
  * on the stack, of which little is left here. */
 static __always_inline long nat_try_port(struct opening *o)
 {
-	void *table = bpf_map_lookup_elem(&gl_flow4, &o->tenant);
+	void *table = flow_table(o->tenant);
 	const __be16 port_be = bpf_htons(o->search.at);
 	int err;
 
@@ -91,7 +92,7 @@ static __always_inline long nat_try_port(struct opening *o)
 	o->val.new_sport_be = port_be;
 	o->peer_key.dport_be = port_be;
 	if (o->search.mapping || o->search.mapped) {
-		mapped_key(&o->map_key, o->search.addr_be, port_be, o->peer_key.scope, o->key.proto);
+		mapped_key(&o->map_key, &o->search.addr_be, port_be, o->peer_key.scope, o->key.proto);
 		o->map_val.new_sport_be = port_be;
 		if (flow_lookup(table, &o->map_key))
 			return 0;
@@ -118,7 +119,7 @@ static long nat_next_port(__u32 i, void *unused)
 	const __u32 zero = 0;
 	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
 	struct gl_network_val *network;
-	struct gl_pool4 *pool;
+	struct gl_pool *pool;
 
 	(void)i;
 	(void)unused;
@@ -130,10 +131,10 @@ static long nat_next_port(__u32 i, void *unused)
 	if (!network)
 		return 1;
 	o->search.entry++;
-	if (o->search.entry >= network->pool4_count)
+	if (o->search.entry >= net_pool_count(network))
 		o->search.entry = 0;
-	pool = &network->pool4[o->search.entry & (GL_NET_POOL - 1)];
-	if (pool->addr_be == o->search.addr_be) {
+	pool = net_pool(network, o->search.entry & (GL_NET_POOL - 1));
+	if (ip_equal(&pool->addr_be, &o->search.addr_be)) {
 		o->search.at = pool_first(pool, o->search.parity);
 		o->search.end = pool->port_max;
 	}
@@ -148,20 +149,21 @@ static __always_inline void nat_search(struct port_search *search, const struct 
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < GL_NET_POOL; i++)
-		if (i < network->pool4_count)
-			total += pool_ports(&network->pool4[i], search->addr_be, search->parity);
+		if (i < net_pool_count(network))
+			total += pool_ports(net_pool(network, i), &search->addr_be, search->parity);
 	if (!total)
 		return;
 	start = (__u32)search->random % total;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < GL_NET_POOL; i++) {
-		__u32 ports =
-			i < network->pool4_count ? pool_ports(&network->pool4[i], search->addr_be, search->parity) : 0;
+		__u32 ports = i < net_pool_count(network)
+				      ? pool_ports(net_pool(network, i), &search->addr_be, search->parity)
+				      : 0;
 
 		if (start < ports) {
 			search->entry = i;
-			search->at = pool_first(&network->pool4[i], search->parity) + 2 * start;
-			search->end = network->pool4[i].port_max;
+			search->at = pool_first(net_pool(network, i), search->parity) + 2 * start;
+			search->end = net_pool(network, i)->port_max;
 			break;
 		}
 		start -= ports;
@@ -176,20 +178,34 @@ static __always_inline __u64 nat_mix(__u64 hash, __u64 value)
 	return hash ^ hash >> 29;
 }
 
-/* What stands for a destination without a free port, never 0; see gl_tenant_stat.no_port. */
-static __always_inline __u64 nat_no_port(const struct pkt *p, const struct opening *o, __be32 dst_be, __be16 dport_be,
-					 __u64 freed)
+static __always_inline __u64 nat_mix_ip(__u64 hash, const gl_ip *ip)
 {
-	__u64 hash = nat_mix(0x676c, (__u64)o->val.new_src_be << 32 | dst_be);
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < IP_WORDS; i++)
+		hash = nat_mix(hash, ip_words(ip)[i]);
+	return hash;
+}
 
+/* What stands for a destination without a free port, never 0; see gl_tenant_stat.no_port. */
+static __always_inline __u64 nat_no_port(const struct pkt *p, const struct opening *o, const gl_ip *dst,
+					 __be16 dport_be, __u64 freed)
+{
+	__u64 hash = nat_mix_ip(0x676c, &o->val.new_src_be);
+
+	if (dst)
+		hash = nat_mix_ip(hash, dst);
 	hash = nat_mix(hash, (__u64)p->gen << 32 | (__u32)dport_be << 16 | o->peer_key.scope);
 	hash = nat_mix(hash, (__u64)o->key.proto << 56 ^ freed);
 	return hash | 1;
 }
 
-static __always_inline __u32 nat_no_port_slot(const struct opening *o, __be32 dst_be, __be16 dport_be)
+static __always_inline __u32 nat_no_port_slot(const struct opening *o, const gl_ip *dst, __be16 dport_be)
 {
-	return nat_mix(o->val.new_src_be, (__u64)dst_be << 16 | dport_be) >> 32 & (GL_NO_PORT_SLOTS - 1);
+	__u64 hash = nat_mix_ip(dport_be, &o->val.new_src_be);
+
+	if (dst)
+		hash = nat_mix_ip(hash, dst);
+	return hash >> 32 & (GL_NO_PORT_SLOTS - 1);
 }
 
 static __always_inline __u64 *nat_remembered(struct gl_tenant_stat *stat, __u32 slot)
@@ -201,8 +217,8 @@ static __always_inline int nat_refuse(struct pkt *p, const struct opening *o, st
 {
 	__sync_fetch_and_add(&stat->nat_exhausted, 1);
 	stat->nat_exhausted_ns = bpf_ktime_get_boot_ns();
-	stat->nat_src_be = (gl_ip6){ { 0, 0, bpf_htonl(0xffff), o->val.new_src_be } };
-	stat->nat_dst_be = (gl_ip6){ { 0, 0, bpf_htonl(0xffff), o->key.dst_be } };
+	ip_to_ip6(&stat->nat_src_be, &o->val.new_src_be);
+	ip_to_ip6(&stat->nat_dst_be, &o->key.dst_be);
 	stat->nat_dport_be = o->key.dport_be;
 	stat->nat_proto = o->key.proto;
 	return drop(p, GL_DROP_NAT_EXHAUSTED);
@@ -237,10 +253,10 @@ __noinline int GL_PROGRAM(nat_port)(struct pkt *p, __u32 index, __u32 mapping)
 	search->addr_be = o->val.new_src_be;
 	search->mapped = tenant->flags & GL_TENANT_F_EIM ? 1 : 0;
 	freed = *(volatile __u64 *)&stat->freed;
-	search->any = nat_no_port(p, o, 0, 0, freed);
-	search->any_slot = nat_no_port_slot(o, 0, 0);
-	search->this = nat_no_port(p, o, o->key.dst_be, o->key.dport_be, freed);
-	search->this_slot = nat_no_port_slot(o, o->key.dst_be, o->key.dport_be);
+	search->any = nat_no_port(p, o, NULL, 0, freed);
+	search->any_slot = nat_no_port_slot(o, NULL, 0);
+	search->this = nat_no_port(p, o, &o->key.dst_be, o->key.dport_be, freed);
+	search->this_slot = nat_no_port_slot(o, &o->key.dst_be, o->key.dport_be);
 	if (*nat_remembered(stat, search->this_slot) == search->this ||
 	    (search->mapping && *nat_remembered(stat, search->any_slot) == search->any))
 		return nat_refuse(p, o, stat);
@@ -267,12 +283,12 @@ __noinline int GL_PROGRAM(nat_port)(struct pkt *p, __u32 index, __u32 mapping)
 /* The answers' key of a port that the flow has already. Only an entry of the flow itself may stand there. */
 static __always_inline int nat_claim(struct pkt *p, const struct opening *o, void *table)
 {
-	struct gl_flow4_val *peer;
+	struct gl_flow_val *peer;
 	int err = flow_insert(table, &o->peer_key, &o->peer_val);
 
 	if (err == -EEXIST) {
 		peer = flow_lookup(table, &o->peer_key);
-		if (peer && (peer->new_dst_be != o->key.src_be || peer->new_dport_be != o->key.sport_be ||
+		if (peer && (!ip_equal(&peer->new_dst_be, &o->key.src_be) || peer->new_dport_be != o->key.sport_be ||
 			     peer->peer_scope != o->key.scope)) {
 			struct gl_tenant_stat *stat = tenant_stat(o->tenant);
 
@@ -291,9 +307,9 @@ __noinline int GL_PROGRAM(nat_mapping)(struct pkt *p, __u32 index)
 {
 	const __u32 zero = 0;
 	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
-	struct gl_flow4_key key, partner;
+	struct gl_flow_key key, partner;
 	struct gl_network_val *network;
-	struct gl_flow4_val *map, *mapped;
+	struct gl_flow_val *map, *mapped;
 	void *table;
 
 	if (!p)
@@ -304,13 +320,13 @@ __noinline int GL_PROGRAM(nat_mapping)(struct pkt *p, __u32 index)
 	table = flow_table(o->tenant);
 	if (!table)
 		return drop(p, GL_DROP_MAP_MISSING);
-	mapping_key(&key, o->key.src_be, o->key.sport_be, o->key.scope, o->key.proto);
+	mapping_key(&key, &o->key.src_be, o->key.sport_be, o->key.scope, o->key.proto);
 	map = flow_lookup(table, &key);
 	if (map) {
 		mapping_partner(&key, map, &partner);
 		mapped = flow_lookup(table, &partner);
 		if (mapped && map->in_slot == o->in_slot && partner.scope == o->peer_key.scope &&
-		    network_translates_to(network, map->new_src_be, map->new_sport_be)) {
+		    network_translates_to(network, &map->new_src_be, map->new_sport_be)) {
 			map->gen = mapped->gen = p->gen;
 			map->last_seen = p->now;
 			o->val.new_src_be = map->new_src_be;
@@ -340,7 +356,7 @@ __noinline int GL_PROGRAM(nat_map)(struct pkt *p)
 {
 	const __u32 zero = 0;
 	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
-	struct gl_flow4_key key, partner;
+	struct gl_flow_key key, partner;
 	void *table;
 	int err;
 
@@ -349,8 +365,8 @@ __noinline int GL_PROGRAM(nat_map)(struct pkt *p)
 	table = o ? flow_table(o->tenant) : NULL;
 	if (!o || !table)
 		return drop(p, GL_DROP_MAP_MISSING);
-	mapping_key(&key, o->key.src_be, o->key.sport_be, o->key.scope, o->key.proto);
-	mapped_key(&partner, o->val.new_src_be, o->val.new_sport_be, o->peer_key.scope, o->key.proto);
+	mapping_key(&key, &o->key.src_be, o->key.sport_be, o->key.scope, o->key.proto);
+	mapped_key(&partner, &o->val.new_src_be, o->val.new_sport_be, o->peer_key.scope, o->key.proto);
 	o->map_val.peer_scope = o->peer_key.scope;
 	err = flow_insert(table, &key, &o->map_val);
 	if (!err)
@@ -363,7 +379,7 @@ __noinline int GL_PROGRAM(nat_map)(struct pkt *p)
 
 /* The source of a flow that leaves by the uplink. Sets val.new_*; *written tells that the answers' entry stands. */
 static __always_inline enum step nat_source(struct pkt *p, struct opening *o, const struct gl_port_val *in,
-					    const struct gl_flow4_val *old, bool *written)
+					    const struct gl_flow_val *old, bool *written)
 {
 	struct gl_network_val *network;
 	int step;
@@ -374,32 +390,32 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 		return STEP_NEXT;
 	o->val.flags |= GL_FLOW_F_REWRITE;
 	o->peer_val.flags |= GL_FLOW_F_REWRITE;
-	if (in->floating_be && o->key.src_be == in->addr_be[0]) {
-		o->val.new_src_be = in->floating_be;
+	if (!ip_is_zero(port_floating(in)) && ip_equal(&o->key.src_be, port_addr(in, 0))) {
+		o->val.new_src_be = *port_floating(in);
 		return STEP_NEXT;
 	}
 	/* SCTP's CRC covers its ports and is no sum that could be mended. */
 	mapping = o->key.proto == IPPROTO_TCP || o->key.proto == IPPROTO_UDP;
-	if (!mapping && !(o->key.proto == IPPROTO_ICMP && icmp_is_query(bpf_ntohs(o->key.dport_be))))
+	if (!mapping && !(o->key.proto == PROTO_ICMP && icmp_is_query(bpf_ntohs(o->key.dport_be))))
 		return drop(p, GL_DROP_NAT_PROTOCOL);
 	network = network_by_index(in->network, p->side);
-	if (!network || !network->pool4_count)
+	if (!network || !net_pool_count(network))
 		return drop(p, GL_DROP_MAP_MISSING);
 	mapping = mapping && network->flags & GL_NET_F_EIM;
 
 	/* What was valid and still is stays as it is. */
 	if (old && (old->flags & GL_FLOW_F_REWRITE) && !(mapping && old->flags & GL_FLOW_F_MAPPED) &&
-	    network_translates_to(network, old->new_src_be, old->new_sport_be)) {
+	    network_translates_to(network, &old->new_src_be, old->new_sport_be)) {
 		o->val.new_src_be = old->new_src_be;
 		o->val.new_sport_be = old->new_sport_be;
 		return STEP_NEXT;
 	}
 	/* RFC 4787 REQ-2: one guest, one public address, and all ranges of it. When these are used up its flows are
 	 * refused, as another address would break what was told the other end of the first. */
-	pick = (bpf_ntohl(o->key.src_be) * 0x9e3779b1u >> 16) % network->pool4_count;
+	pick = (bpf_ntohl(ip_hash_word(&o->key.src_be)) * 0x9e3779b1u >> 16) % net_pool_count(network);
 	if (pick >= GL_NET_POOL)
 		return drop(p, GL_DROP_MAP_MISSING);
-	o->val.new_src_be = network->pool4[pick].addr_be;
+	o->val.new_src_be = net_pool(network, pick)->addr_be;
 	o->peer_key.dst_be = o->val.new_src_be;
 	if (mapping) {
 		o->val.flags |= GL_FLOW_F_MAPPED;

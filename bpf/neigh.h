@@ -27,8 +27,8 @@ static __always_inline enum step arp_from_bridge_guest(struct pkt *p, const stru
 	__u32 slot;
 
 	if (p->arp_op_be == ARP_REQUEST_BE || mac_is_multicast(p->dmac)) {
-		if (p->arp_target_be != p->arp_sender_be && host_lookup(p, in->network, p->arp_target_be, &slot) &&
-		    slot != p->in_slot)
+		if (!ip_equal(&p->arp_target_be, &p->arp_sender_be) &&
+		    host_lookup(p, in->network, &p->arp_target_be, &slot) && slot != p->in_slot)
 			return deliver_to(p, slot);
 	} else if (l2_lookup(p, in->network, p->dmac, &slot)) {
 		return deliver_to(p, slot);
@@ -55,19 +55,20 @@ static __always_inline enum step stage_arp_from_guest(struct pkt *p, const struc
 	network = network_by_index(in->network, p->side);
 	if (!network)
 		return drop(p, GL_DROP_MAP_MISSING);
-	if (p->arp_op_be != ARP_REQUEST_BE || p->arp_sender_be == p->arp_target_be) {
+	if (p->arp_op_be != ARP_REQUEST_BE || ip_equal(&p->arp_sender_be, &p->arp_target_be)) {
 		/* An announcement. Of an address in the definition nobody needs to hear: that table is static. */
-		if (host_lookup(p, in->network, p->arp_sender_be, &slot) || !(network->flags & GL_NET_F_BROADCAST))
+		if (host_lookup(p, in->network, &p->arp_sender_be, &slot) || !(network->flags & GL_NET_F_BROADCAST))
 			return STEP_CONSUMED;
 		return STEP_REPLICATE;
 	}
 	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
-		if (network->gateway4[i].mask_be && network->gateway4[i].addr_be == p->arp_target_be) {
+		if (!ip_is_zero(&net_gateway(network, i)->mask_be) &&
+		    ip_equal(&net_gateway(network, i)->addr_be, &p->arp_target_be)) {
 			mac_copy(p->reply_mac, network->gw_mac);
 			return STEP_ARP_REPLY;
 		}
 	}
-	if (host_lookup(p, in->network, p->arp_target_be, &slot)) {
+	if (host_lookup(p, in->network, &p->arp_target_be, &slot)) {
 		/* A probe for its own address: no answer means that it is free (RFC 5227). */
 		if (slot == p->in_slot)
 			return STEP_CONSUMED;
@@ -92,25 +93,25 @@ static __always_inline enum step stage_arp_from_uplink(struct pkt *p, const stru
 		const __u32 id = GL_SEGMENT(in->uplink, p->vlan);
 
 		if (mac_is_multicast(p->dmac)
-			    ? p->arp_op_be == ARP_REQUEST_BE && host_lookup(p, id, p->arp_target_be, &slot)
+			    ? p->arp_op_be == ARP_REQUEST_BE && host_lookup(p, id, &p->arp_target_be, &slot)
 			    : l2_lookup(p, id, p->dmac, &slot))
 			return deliver_to(p, slot);
 		/* An announcement, or the question for an allowed address pair. */
 		if (mac_is_multicast(p->dmac)) {
-			if (p->arp_sender_be != p->arp_target_be)
+			if (!ip_equal(&p->arp_sender_be, &p->arp_target_be))
 				p->repl_addr_be = p->arp_target_be;
 			p->repl_segment = id;
 			p->repl_host = 1;
 		}
 	}
 	if (!p->tagged && p->arp_op_be == ARP_REQUEST_BE) {
-		struct gl_addr4_key key = {
+		struct gl_addr_key key = {
 			.addr_be = p->arp_target_be,
 			.block = GL_BLOCK_WHOLE,
 			.uplink = in->uplink,
 			.side = p->side,
 		};
-		struct gl_addr4_val *addr = bpf_map_lookup_elem(&gl_addr4, &key);
+		struct gl_addr_val *addr = bpf_map_lookup_elem(&gl_addr, &key);
 
 		if (addr && (addr->flags & GL_ADDR_F_ANSWER)) {
 			mac_copy(p->reply_mac, in->mac);

@@ -15,7 +15,7 @@ struct port_search {
 	__u32 side;
 	__u32 at; /* the port to try next */
 	__u32 end; /* last port of the range at hand */
-	__be32 addr_be;
+	gl_ip addr_be;
 	__u8 entry; /* of the pool, which that range is */
 	__u8 parity;
 	__u8 mapping; /* the port must be no other mapping's */
@@ -38,15 +38,15 @@ struct tcp_options {
 };
 
 struct opening {
-	struct gl_flow4_key key; /* opener's direction, as its packets arrive */
-	struct gl_flow4_key peer_key; /* answers */
-	struct gl_flow4_key old_peer; /* what the answers' key was so far */
-	struct gl_flow4_key other; /* of a flow that stands in the way */
-	struct gl_flow4_key over; /* opener's, of a flow that is over */
-	struct gl_flow4_val val;
-	struct gl_flow4_val peer_val;
-	struct gl_flow4_key map_key; /* an endpoint-independent mapping's second entry */
-	struct gl_flow4_val map_val;
+	struct gl_flow_key key; /* opener's direction, as its packets arrive */
+	struct gl_flow_key peer_key; /* answers */
+	struct gl_flow_key old_peer; /* what the answers' key was so far */
+	struct gl_flow_key other; /* of a flow that stands in the way */
+	struct gl_flow_key over; /* opener's, of a flow that is over */
+	struct gl_flow_val val;
+	struct gl_flow_val peer_val;
+	struct gl_flow_key map_key; /* an endpoint-independent mapping's second entry */
+	struct gl_flow_val map_val;
 	__u8 dmac[GL_MAC_LEN]; /* as the opener sends */
 	__u8 smac[GL_MAC_LEN];
 	__u8 from_uplink;

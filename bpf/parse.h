@@ -302,7 +302,7 @@ static __always_inline enum step parse_transport(gl_ctx *ctx, struct pkt *p)
 		if (p->proto == IPPROTO_UDP)
 			return parse_udp(ctx, p);
 		return STEP_NEXT;
-	case IPPROTO_ICMP:
+	case PROTO_ICMP:
 		if (p->l4_len < sizeof(struct icmp_hdr))
 			return drop(p, p->frag ? GL_DROP_FRAGMENT_TINY : GL_DROP_L4_TRUNCATED);
 		return parse_icmp(ctx, p);
@@ -321,7 +321,7 @@ static __always_inline enum step parse_transport(gl_ctx *ctx, struct pkt *p)
 }
 
 /* `strict`: bytes behind the IP packet are refused above Ethernet's minimum (a guest has no reason for them). */
-static __always_inline enum step parse_ipv4(gl_ctx *ctx, struct pkt *p, bool strict)
+static __always_inline enum step parse_ip(gl_ctx *ctx, struct pkt *p, bool strict)
 {
 	struct ipv4_hdr *ip = ctx_data(ctx) + p->l3_off;
 	__u32 ihl, frag, present;

@@ -54,14 +54,13 @@ static __always_inline enum step stage_broadcast(struct pkt *p, const struct gl_
 		return drop(p, GL_DROP_MAP_MISSING);
 	if (!(network->flags & GL_NET_F_BROADCAST) && !is_dhcp_request(p))
 		return drop(p, GL_DROP_BROADCAST_OFF);
-	if (!ipv4_is_multicast(p->dst_be) && p->dst_be != 0xffffffff) {
+	if (!ip_is_multicast(&p->dst_be) && !ip_is_broadcast(&p->dst_be)) {
 		bool own = false;
 
 		for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
-			const __be32 mask = network->gateway4[i].mask_be;
+			const gl_ip *mask = &net_gateway(network, i)->mask_be;
 
-			if (mask && mask != 0xffffffff && (p->dst_be | mask) == 0xffffffff &&
-			    (p->dst_be & mask) == (p->src_be & mask))
+			if (ip_is_subnet_broadcast(&p->dst_be, mask) && ip_in_subnet(&p->dst_be, &p->src_be, mask))
 				own = true;
 		}
 		if (!own)
@@ -74,9 +73,9 @@ static __always_inline enum step stage_broadcast(struct pkt *p, const struct gl_
 }
 
 /* The public address that the packet is for, and through it the tenant. STEP_PASS: the host's own. */
-static __always_inline enum step stage_public(struct pkt *p, const struct gl_addr4_val *addr, __u16 uplink)
+static __always_inline enum step stage_public(struct pkt *p, const struct gl_addr_val *addr, __u16 uplink)
 {
-	struct gl_addr4_val *block;
+	struct gl_addr_val *block;
 
 	if (!addr)
 		return STEP_PASS;
@@ -85,7 +84,7 @@ static __always_inline enum step stage_public(struct pkt *p, const struct gl_add
 	if (addr->flags & (GL_ADDR_F_FLOATING | GL_ADDR_F_ROUTED))
 		return STEP_NEXT;
 	if (addr->flags & GL_ADDR_F_FORWARD) {
-		struct gl_forward4_val *forward = forward_lookup(p, p->dst_be, p->dport_be, p->key_proto, uplink);
+		struct gl_forward_val *forward = forward_lookup(p, &p->dst_be, p->dport_be, p->key_proto, uplink);
 
 		if (forward) {
 			p->tenant = forward->tenant;
@@ -93,8 +92,8 @@ static __always_inline enum step stage_public(struct pkt *p, const struct gl_add
 			return STEP_NEXT;
 		}
 	}
-	block = public_lookup(p, p->dst_be, bpf_ntohs(p->dport_be) >> GL_NAT_BLOCK_SHIFT, uplink);
-	if (block && (p->key_proto == IPPROTO_TCP || p->key_proto == IPPROTO_UDP || p->key_proto == IPPROTO_ICMP)) {
+	block = public_lookup(p, &p->dst_be, bpf_ntohs(p->dport_be) >> GL_NAT_BLOCK_SHIFT, uplink);
+	if (block && (p->key_proto == IPPROTO_TCP || p->key_proto == IPPROTO_UDP || p->key_proto == PROTO_ICMP)) {
 		p->tenant = block->tenant;
 		p->gen = block->gen;
 		return STEP_NEXT;
@@ -103,8 +102,8 @@ static __always_inline enum step stage_public(struct pkt *p, const struct gl_add
 }
 
 /* A leg by one of our public addresses: from the uplink, or the second of a hairpin. */
-static __always_inline enum step leg_public(struct pkt *p, const struct gl_addr4_val *addr, __u16 uplink,
-					    __u32 uplink_slot, struct gl_flow4_val **flow)
+static __always_inline enum step leg_public(struct pkt *p, const struct gl_addr_val *addr, __u16 uplink,
+					    __u32 uplink_slot, struct gl_flow_val **flow)
 {
 	STAGE(stage_public(p, addr, uplink));
 	p->scope = GL_SCOPE_UPLINK | uplink;
@@ -115,9 +114,9 @@ static __always_inline enum step leg_public(struct pkt *p, const struct gl_addr4
 
 static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct way *way)
 {
-	const struct gl_addr4_val *addr;
+	const struct gl_addr_val *addr;
 	const struct gl_port_val *in;
-	struct gl_flow4_val *flow;
+	struct gl_flow_val *flow;
 	enum step step;
 
 	STAGE(stage_port(p, ctx_ifindex(ctx), &way->in));
@@ -132,10 +131,10 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 		STAGE(stage_antispoof_arp(p, in));
 		return stage_arp_from_guest(p, in);
 	}
-	STAGE(parse_ipv4(ctx, p, true));
+	STAGE(parse_ip(ctx, p, true));
 	if (p->frag != FRAG_TAIL && is_dhcp_request(p))
 		STAGE(parse_dhcp(ctx, p));
-	STAGE(stage_antispoof_ipv4(p, in));
+	STAGE(stage_antispoof_ip(p, in));
 	p->scope = in->network;
 	if (p->frag)
 		STAGE(stage_fragment(p));
@@ -160,7 +159,7 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 	p->sport_be = flow->new_sport_be;
 	p->dport_be = flow->new_dport_be;
 	p->hairpin = 1;
-	addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink);
+	addr = public_lookup(p, &p->dst_be, GL_BLOCK_WHOLE, in->uplink);
 	/* It was ours when the flow began. */
 	if (!addr)
 		return drop(p, GL_DROP_NO_FLOW);
@@ -204,7 +203,7 @@ static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct
 	if (!(in->flags & GL_PORT_F_SEGMENT))
 		return STEP_PASS;
 	if (mac_is_multicast(p->dmac)) {
-		if (parse_ipv4(ctx, p, false) != STEP_NEXT)
+		if (parse_ip(ctx, p, false) != STEP_NEXT)
 			return STEP_PASS;
 		if (p->frag != FRAG_TAIL && is_dhcp_answer(p) && parse_dhcp(ctx, p))
 			return STEP_PASS;
@@ -217,7 +216,7 @@ static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct
 	port = port_by_slot(slot, p->side);
 	if (!port)
 		return drop(p, GL_DROP_MAP_MISSING);
-	STAGE(parse_ipv4(ctx, p, false));
+	STAGE(parse_ip(ctx, p, false));
 	if (p->frag != FRAG_TAIL && is_dhcp_answer(p) && p->dport_be == bpf_htons(68)) {
 		p->out_slot = slot;
 		p->out_ifindex = port->ifindex;
@@ -240,14 +239,14 @@ static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct
 /* What the pipeline refuses, the host may judge where the destination is, or may be, its own. */
 static __always_inline enum step host_or(const struct pkt *p, const struct gl_port_val *in, enum step step)
 {
-	struct gl_addr4_val *addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink);
+	struct gl_addr_val *addr = public_lookup(p, &p->dst_be, GL_BLOCK_WHOLE, in->uplink);
 
 	return addr && !(addr->flags & GL_ADDR_F_HOST) ? step : STEP_PASS;
 }
 
 static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct way *way)
 {
-	const struct gl_addr4_val *addr;
+	const struct gl_addr_val *addr;
 	const struct gl_port_val *in;
 	enum step step;
 
@@ -261,15 +260,15 @@ static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct 
 		STAGE(parse_arp(ctx, p));
 		return stage_arp_from_uplink(p, in);
 	}
-	if (p->ethertype_be != ETH_P_IP_BE)
+	if (p->ethertype_be != ETH_P_OWN_BE)
 		return STEP_PASS;
 	step = from_segment(ctx, p, way);
 	if (step != STEP_PASS || p->tagged || !mac_equal(p->dmac, in->mac))
 		return step;
-	step = parse_ipv4(ctx, p, false);
+	step = parse_ip(ctx, p, false);
 	if (step)
 		return host_or(p, in, step);
-	addr = public_lookup(p, p->dst_be, GL_BLOCK_WHOLE, in->uplink);
+	addr = public_lookup(p, &p->dst_be, GL_BLOCK_WHOLE, in->uplink);
 	if (!addr)
 		return STEP_PASS;
 	p->scope = GL_SCOPE_UPLINK | in->uplink;

@@ -13,6 +13,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "family.h"
 #include "maps/maps.bpf.h"
 
 /* What a stage says: go on, or how the packet ends. */
@@ -33,6 +34,7 @@ enum step {
 #define ETH_P_ARP_BE bpf_htons(0x0806)
 #define ETH_P_IP_BE bpf_htons(0x0800)
 #define ETH_P_IPV6_BE bpf_htons(0x86dd)
+#define ETH_P_OWN_BE (GL_IS_IPV6 ? ETH_P_IPV6_BE : ETH_P_IP_BE)
 #define ETH_P_8021Q_BE bpf_htons(0x8100)
 #define ETH_P_8021AD_BE bpf_htons(0x88a8)
 
@@ -55,12 +57,12 @@ struct pkt {
 	__u8 l3_off;
 	__u8 l4_off;
 
-	__be32 orig_src_be; /* tuple as it arrived */
-	__be32 orig_dst_be;
+	gl_ip orig_src_be; /* tuple as it arrived */
+	gl_ip orig_dst_be;
 	__be16 orig_sport_be;
 	__be16 orig_dport_be;
-	__be32 src_be; /* tuple of the present leg; of an ICMP error: the quoted packet's, turned round */
-	__be32 dst_be;
+	gl_ip src_be; /* tuple of the present leg; of an ICMP error: the quoted packet's, turned round */
+	gl_ip dst_be;
 	__be16 sport_be;
 	__be16 dport_be;
 	__u16 l3_len; /* total length of the IP packet */
@@ -90,14 +92,14 @@ struct pkt {
 	__u16 tcp_window; /* as in the header */
 
 	__be16 arp_op_be;
-	__be32 arp_sender_be;
-	__be32 arp_target_be;
+	gl_ip arp_sender_be;
+	gl_ip arp_target_be;
 	__u8 arp_sender_mac[GL_MAC_LEN];
 	__u8 reply_mac[GL_MAC_LEN];
 	__u8 chaddr[GL_MAC_LEN]; /* DHCP */
 
 	/* Where the packet's flow is looked up. */
-	__u16 scope; /* as in struct gl_flow4_key */
+	__u16 scope; /* as in struct gl_flow_key */
 	__u8 from_uplink; /* direction of the leg */
 	__u8 hairpin; /* second leg of a packet between two public addresses */
 	__u8 anew; /* the packet's flow is over: it opens the next one of the same tuple */
@@ -111,7 +113,7 @@ struct pkt {
 	__u32 out_slot;
 	__u32 out_ifindex;
 	__u32 repl_segment; /* STEP_REPLICATE: GL_SEGMENT of an uplink, or 0: the interface's own network */
-	__be32 repl_addr_be; /* ARP for this address: only to those who may use it */
+	gl_ip repl_addr_be; /* ARP for this address: only to those who may use it */
 	__u8 repl_uplink; /* and to the uplink */
 	__u8 repl_host; /* and to the host */
 	__u8 bridged; /* from the uplink's segment by MAC */
@@ -124,8 +126,8 @@ struct pkt {
 /* What must stay a pointer: the verifier forgets those that are stored in a map. */
 struct way {
 	const struct gl_port_val *in; /* interface it came by */
-	struct gl_flow4_val *flow; /* of the last leg */
-	struct gl_flow4_val *first; /* of the first leg of a hairpin, or NULL */
+	struct gl_flow_val *flow; /* of the last leg */
+	struct gl_flow_val *first; /* of the first leg of a hairpin, or NULL */
 };
 
 /* The packet at hand of a CPU. In a map rather than on the stack, which is too small for it; and as the verifier takes
@@ -168,11 +170,6 @@ static __always_inline void mac_copy(__u8 *to, const __u8 *from)
 static __always_inline bool mac_is_multicast(const __u8 *mac)
 {
 	return mac[0] & 1;
-}
-
-static __always_inline bool ipv4_is_multicast(__be32 addr_be)
-{
-	return (bpf_ntohl(addr_be) >> 28) == 0xe;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* May this flow be opened? Asked once per flow, of both its ends; and of every copy of a broadcast.
  * An interface without security groups is as open as its network. One with groups has a policy: what all of them admit.
- * Neighbours: route.h (has found the target), leg.h and pipeline.h (who ask), abi.h (gl_policy, gl_remote4, gl_rule).
+ * Neighbours: route.h (has found the target), leg.h and pipeline.h (who ask), abi.h (gl_policy, gl_remote, gl_rule).
  */
 #ifndef GL_POLICY_H
 #define GL_POLICY_H
@@ -15,7 +15,7 @@ struct question {
 	__u32 policy; /* index of gl_policy, not 0 */
 	__u32 direction; /* enum gl_direction */
 	__u32 remote_slot; /* the other end, where it is an interface that is reached directly; GL_NO_SLOT: it is not */
-	__be32 remote_be; /* its address, as this end sees it */
+	gl_ip remote_be; /* its address, as this end sees it */
 	__u16 port; /* as in gl_rule_key */
 	__u8 proto;
 	__u8 pad;
@@ -94,23 +94,23 @@ static __always_inline __be32 prefix_mask(__u32 len)
 }
 
 /* The node of the longest prefix that holds the address, then what it links to. */
-static __always_inline int prefixes_admit(struct pkt *p, struct question *q, const struct gl_remote4_lengths *lengths)
+static __always_inline int prefixes_admit(struct pkt *p, struct question *q, const struct gl_remote_lengths *lengths)
 {
-	struct gl_remote4_key key = {
+	struct gl_remote_key key = {
 		.policy_dir = GL_POLICY_DIR(q->policy, q->direction & 1),
 		.side = p->side & 1,
 	};
 	struct gl_remote_val *val, *best = NULL;
 	__u32 low = 0, high = lengths->count;
 
-	for (__u32 i = 0; i < GL_REMOTE4_QUESTIONS && low < high; i++) {
+	for (__u32 i = 0; i < GL_REMOTE_QUESTIONS && low < high; i++) {
 		const __u32 middle = (low + high) / 2;
 
 		if (middle >= sizeof(lengths->len))
 			return 0;
 		key.len = lengths->len[middle];
 		key.addr_be = q->remote_be & prefix_mask(key.len);
-		val = bpf_map_lookup_elem(&gl_remote4, &key);
+		val = bpf_map_lookup_elem(&gl_remote, &key);
 		if (!val) {
 			high = middle;
 			continue;
@@ -132,7 +132,7 @@ static __always_inline int prefixes_admit(struct pkt *p, struct question *q, con
 			return 0;
 		key.len = best->wider - 1;
 		key.addr_be = q->remote_be & prefix_mask(key.len);
-		best = bpf_map_lookup_elem(&gl_remote4, &key);
+		best = bpf_map_lookup_elem(&gl_remote, &key);
 	}
 	return 0;
 }
@@ -173,7 +173,7 @@ __noinline int GL_PROGRAM(policy_admits)(struct pkt *p, struct question *q)
 				return 1;
 		}
 	}
-	return policy->remote4[direction].count ? prefixes_admit(p, q, &policy->remote4[direction]) : 0;
+	return policy_remotes(policy, direction)->count ? prefixes_admit(p, q, policy_remotes(policy, direction)) : 0;
 }
 
 static __always_inline struct question *question_new(__u32 policy, enum gl_direction direction)
@@ -196,7 +196,7 @@ static __always_inline __u16 rule_port(__u8 proto, __be16 sport_be, __be16 dport
 {
 	__u8 type = bpf_ntohs(sport_be) >> 8;
 
-	if (proto != IPPROTO_ICMP || icmp_is_query(bpf_ntohs(dport_be)) || !icmp_is_query(bpf_ntohs(sport_be)))
+	if (proto != PROTO_ICMP || icmp_is_query(bpf_ntohs(dport_be)) || !icmp_is_query(bpf_ntohs(sport_be)))
 		return bpf_ntohs(dport_be);
 	return GL_ICMP_PORT(icmp_reply_to(type), 0);
 }

@@ -57,10 +57,10 @@ static __always_inline bool l2_lookup(const struct pkt *p, __u32 segment, const 
 	return true;
 }
 
-static __always_inline bool host_lookup(const struct pkt *p, __u32 segment, __be32 addr_be, __u32 *slot)
+static __always_inline bool host_lookup(const struct pkt *p, __u32 segment, const gl_ip *addr, __u32 *slot)
 {
-	struct gl_host4_key key = { .segment = segment, .addr_be = addr_be, .side = p->side };
-	struct gl_host4_val *val = bpf_map_lookup_elem(&gl_host4, &key);
+	struct gl_host_key key = { .segment = segment, .addr_be = *addr, .side = p->side };
+	struct gl_host_val *val = bpf_map_lookup_elem(&gl_host, &key);
 
 	if (!val)
 		return false;

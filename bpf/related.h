@@ -11,7 +11,7 @@
 
 static __always_inline bool is_icmp_error(const struct pkt *p)
 {
-	if (p->proto != IPPROTO_ICMP || p->frag == FRAG_TAIL)
+	if (p->proto != PROTO_ICMP || p->frag == FRAG_TAIL)
 		return false;
 	/* 4: source quench (RFC 6633: obsolete), 5: redirect; both only ever do harm here */
 	return p->icmp_type == ICMP_UNREACH || p->icmp_type == 4 || p->icmp_type == 5 ||
@@ -21,8 +21,8 @@ static __always_inline bool is_icmp_error(const struct pkt *p)
 /* Does the quoted sequence number lie in what its sender has sent and not had acknowledged (RFC 5927 4.1)? Who forges
  * an error has to guess it. `back` is the direction that the error travels in, `quoted` the other one; its end itself
  * is what a bare acknowledgement carries. What was not seen, in a flow that was picked up, is not held against it. */
-static __always_inline bool related_fits(const struct pkt *p, const struct gl_flow4_val *back,
-					 const struct gl_flow4_val *quoted)
+static __always_inline bool related_fits(const struct pkt *p, const struct gl_flow_val *back,
+					 const struct gl_flow_val *quoted)
 {
 	const __u32 seq = bpf_ntohl(p->quote_seq_be);
 
@@ -72,7 +72,7 @@ static __always_inline enum step stage_related(gl_ctx *ctx, struct pkt *p)
 		p->sport_be = ports[1];
 		p->dport_be = ports[0];
 		return STEP_NEXT;
-	case IPPROTO_ICMP:
+	case PROTO_ICMP:
 		/* type and code, checksum, identifier */
 		p->quote_type = bpf_ntohs(ports[0]) >> 8;
 		if (icmp_is_request(p->quote_type)) {

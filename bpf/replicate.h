@@ -21,8 +21,8 @@ struct replica {
  * segment who is open to it. Answers of a DHCP server there are for who has asked. */
 static __always_inline bool replica_wanted(struct pkt *p, const struct gl_port_val *port, __u32 slot)
 {
-	if (p->repl_addr_be)
-		return port->flags & GL_PORT_F_MORE_ADDRS && port_may_use(p, port, slot, p->repl_addr_be);
+	if (!ip_is_zero(&p->repl_addr_be))
+		return port->flags & GL_PORT_F_MORE && port_may_use(p, port, slot, &p->repl_addr_be);
 	if (p->ethertype_be == ETH_P_ARP_BE)
 		return true;
 	if (p->repl_segment && is_dhcp_answer(p) && p->dport_be == bpf_htons(68))

@@ -25,7 +25,7 @@ static __always_inline int rewrite_ethernet(gl_ctx *ctx, const __u8 *dmac, const
 }
 
 /* Ports, or the identifier of an ICMP query. */
-static __always_inline int rewrite_transport(gl_ctx *ctx, const struct pkt *p, const struct gl_flow4_val *to,
+static __always_inline int rewrite_transport(gl_ctx *ctx, const struct pkt *p, const struct gl_flow_val *to,
 					     __u32 addr_diff)
 {
 	const __be16 old_ports[2] = { p->orig_sport_be, p->orig_dport_be };
@@ -43,7 +43,7 @@ static __always_inline int rewrite_transport(gl_ctx *ctx, const struct pkt *p, c
 	}
 	if (p->proto == IPPROTO_UDPLITE)
 		return ctx_csum_l4(ctx, p->l4_off + UDP_CHECK, addr_diff, 0, true, false);
-	if (p->proto == IPPROTO_ICMP && (icmp_is_request(p->icmp_type) || icmp_is_reply(p->icmp_type))) {
+	if (p->proto == PROTO_ICMP && (icmp_is_request(p->icmp_type) || icmp_is_reply(p->icmp_type))) {
 		const __be16 *id = icmp_is_request(p->icmp_type) ? &new_ports[0] : &new_ports[1];
 
 		if (ctx_store(ctx, p->l4_off + ICMP_ID, id, sizeof(*id)))
@@ -55,18 +55,18 @@ static __always_inline int rewrite_transport(gl_ctx *ctx, const struct pkt *p, c
 
 /* An ICMP error's quoted packet, as it was on the other side of the translation, and with it the error's checksum. The
  * quoted IP header stays sum-neutral: its checksum takes back what its addresses add. */
-static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const struct gl_flow4_val *to)
+static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const struct gl_flow_val *to)
 {
 	const __u32 ip_off = p->l4_off + sizeof(struct icmp_hdr);
-	const __be32 addrs[2] = { to->new_dst_be, to->new_src_be };
+	const gl_ip addrs[2] = { to->new_dst_be, to->new_src_be };
 	__u32 addr_diff, port_diff = 0, diff = 0, check_off = 0;
-	__be32 old_addrs[2];
+	gl_ip old_addrs[2];
 	__u16 check;
 
 	if (ctx_load(ctx, ip_off + IPV4_SRC, old_addrs, sizeof(old_addrs)) ||
 	    ctx_store(ctx, ip_off + IPV4_SRC, addrs, sizeof(addrs)))
 		return -1;
-	addr_diff = csum_add(csum_diff32(old_addrs[0], addrs[0]), csum_diff32(old_addrs[1], addrs[1]));
+	addr_diff = csum_diff_ip(csum_diff_ip(0, &old_addrs[0], &addrs[0]), &old_addrs[1], &addrs[1]);
 	if (ctx_csum_l3(ctx, ip_off + IPV4_CHECK, addr_diff))
 		return -1;
 	if (p->key_proto == IPPROTO_TCP || p->key_proto == IPPROTO_UDP) {
@@ -79,7 +79,7 @@ static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const
 		port_diff = csum_add(csum_diff16(old_ports[0], ports[0]), csum_diff16(old_ports[1], ports[1]));
 		check_off = p->key_proto == IPPROTO_UDP ? UDP_CHECK : TCP_CHECK;
 		diff = csum_add(port_diff, addr_diff);
-	} else if (p->key_proto == IPPROTO_ICMP) {
+	} else if (p->key_proto == PROTO_ICMP) {
 		const __be16 id = icmp_is_reply(p->quote_type) ? to->new_sport_be : to->new_dport_be;
 		__be16 old_id;
 
@@ -109,17 +109,17 @@ static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const
 }
 
 /* Carries out what the flow says: `to` holds the tuple at the end of the way, p the one it arrived with. */
-static __always_inline int rewrite_forward(gl_ctx *ctx, struct pkt *p, const struct gl_flow4_val *to, bool translate)
+static __always_inline int rewrite_forward(gl_ctx *ctx, struct pkt *p, const struct gl_flow_val *to, bool translate)
 {
 	__u32 l3_diff = 0, addr_diff;
 
 	if (translate) {
-		__be32 addrs[2] = { to->new_src_be, to->new_dst_be };
+		gl_ip addrs[2] = { to->new_src_be, to->new_dst_be };
 
 		/* An error may come from a router on the way, who keeps its name. */
 		if (p->related && p->error_from_router)
 			addrs[0] = p->orig_src_be;
-		addr_diff = csum_add(csum_diff32(p->orig_src_be, addrs[0]), csum_diff32(p->orig_dst_be, addrs[1]));
+		addr_diff = csum_diff_ip(csum_diff_ip(0, &p->orig_src_be, &addrs[0]), &p->orig_dst_be, &addrs[1]);
 		l3_diff = addr_diff;
 		if (ctx_store(ctx, p->l3_off + IPV4_SRC, addrs, sizeof(addrs)))
 			return -1;

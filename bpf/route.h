@@ -34,12 +34,12 @@ static __always_inline enum step target_port(struct pkt *p, struct opening *o, _
 	return STEP_NEXT;
 }
 
-static __always_inline struct gl_addr4_val *public_lookup(const struct pkt *p, __be32 addr_be, __u16 block,
-							  __u16 uplink)
+static __always_inline struct gl_addr_val *public_lookup(const struct pkt *p, const gl_ip *addr, __u16 block,
+							 __u16 uplink)
 {
-	struct gl_addr4_key key = { .addr_be = addr_be, .block = block, .uplink = uplink, .side = p->side };
+	struct gl_addr_key key = { .addr_be = *addr, .block = block, .uplink = uplink, .side = p->side };
 
-	return bpf_map_lookup_elem(&gl_addr4, &key);
+	return bpf_map_lookup_elem(&gl_addr, &key);
 }
 
 static __always_inline enum step target_uplink(struct pkt *p, struct opening *o, __u32 slot, __u8 flags)
@@ -49,7 +49,7 @@ static __always_inline enum step target_uplink(struct pkt *p, struct opening *o,
 	if (!port || port->kind != GL_PORT_UPLINK)
 		return drop(p, GL_DROP_MAP_MISSING);
 	if (flags & GL_FLOW_F_BRIDGED) {
-		struct gl_addr4_val *addr = public_lookup(p, o->key.dst_be, GL_BLOCK_WHOLE, port->uplink);
+		struct gl_addr_val *addr = public_lookup(p, &o->key.dst_be, GL_BLOCK_WHOLE, port->uplink);
 
 		/* A bridge as uplink would hand such frames up to the host. */
 		if (mac_equal(o->dmac, port->mac) || (addr && (addr->flags & GL_ADDR_F_HOST)))
@@ -68,18 +68,18 @@ static __always_inline enum step target_uplink(struct pkt *p, struct opening *o,
 }
 
 /* The port_forward of a public address; NULL: none. */
-static __always_inline struct gl_forward4_val *forward_lookup(const struct pkt *p, __be32 addr_be, __be16 port_be,
-							      __u8 proto, __u16 uplink)
+static __always_inline struct gl_forward_val *forward_lookup(const struct pkt *p, const gl_ip *addr, __be16 port_be,
+							     __u8 proto, __u16 uplink)
 {
-	struct gl_forward4_key key = {
-		.addr_be = addr_be,
+	struct gl_forward_key key = {
+		.addr_be = *addr,
 		.port_be = port_be,
 		.proto = proto,
 		.uplink = uplink,
 		.side = p->side,
 	};
 
-	return bpf_map_lookup_elem(&gl_forward4, &key);
+	return bpf_map_lookup_elem(&gl_forward, &key);
 }
 
 /* The network's own subnets: its gateways answer echo, its broadcast addresses are nobody's. */
@@ -87,16 +87,16 @@ static __always_inline enum step route_own_network(struct pkt *p, const struct o
 						   const struct gl_network_val *network)
 {
 	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
-		const struct gl_gateway4 *gw = &network->gateway4[i];
+		const struct gl_gateway *gw = net_gateway(network, i);
 
-		if (!gw->mask_be || (o->key.dst_be & gw->mask_be) != (gw->addr_be & gw->mask_be))
+		if (ip_is_zero(&gw->mask_be) || !ip_in_subnet(&o->key.dst_be, &gw->addr_be, &gw->mask_be))
 			continue;
-		if (o->key.dst_be == gw->addr_be) {
+		if (ip_equal(&o->key.dst_be, &gw->addr_be)) {
 			if (o->echo && !p->frag)
 				return STEP_ECHO_REPLY;
 			return drop(p, GL_DROP_GATEWAY_PROTOCOL);
 		}
-		if ((o->key.dst_be | gw->mask_be) == 0xffffffff && gw->mask_be != 0xffffffff)
+		if (ip_is_subnet_broadcast(&o->key.dst_be, &gw->mask_be))
 			return drop(p, GL_DROP_BROADCAST_FOREIGN);
 	}
 	return STEP_NEXT;
@@ -106,9 +106,9 @@ static __always_inline enum step route_own_network(struct pkt *p, const struct o
 static __always_inline enum step route_by_gateway(struct pkt *p, struct opening *o, const struct gl_port_val *in)
 {
 	struct gl_network_val *network = network_by_index(in->network, p->side);
-	struct gl_route4_key key = { .prefixlen = 64, .addr_be = o->key.dst_be };
-	struct gl_addr4_val *public;
-	struct gl_route4_val *route;
+	struct gl_route_key key = { .prefixlen = 32 + IP_BITS, .addr_be = o->key.dst_be };
+	struct gl_addr_val *public;
+	struct gl_route_val *route;
 	enum step step;
 	__u32 slot;
 
@@ -117,19 +117,19 @@ static __always_inline enum step route_by_gateway(struct pkt *p, struct opening 
 	step = route_own_network(p, o, network);
 	if (step)
 		return step;
-	if (host_lookup(p, in->network, o->key.dst_be, &slot))
+	if (host_lookup(p, in->network, &o->key.dst_be, &slot))
 		return target_port(p, o, slot, true);
 	if (in->mode == GL_MODE_ISOLATED)
 		return drop(p, GL_DROP_ISOLATED);
 
 	key.tenant_side_be = bpf_htonl(GL_TENANT_SIDE(in->tenant, p->side));
-	route = bpf_map_lookup_elem(&gl_route4, &key);
+	route = bpf_map_lookup_elem(&gl_route, &key);
 	if (route && route->kind == GL_ROUTE_PORT)
 		return target_port(p, o, route->target, true);
 	if (route) {
 		struct gl_network_val *other = network_by_index(route->target, p->side);
 
-		if (host_lookup(p, route->target, o->key.dst_be, &slot))
+		if (host_lookup(p, route->target, &o->key.dst_be, &slot))
 			return target_port(p, o, slot, true);
 		if (other) {
 			step = route_own_network(p, o, other);
@@ -138,7 +138,7 @@ static __always_inline enum step route_by_gateway(struct pkt *p, struct opening 
 		}
 		return drop(p, GL_DROP_UNKNOWN_HOST);
 	}
-	public = public_lookup(p, o->key.dst_be, GL_BLOCK_WHOLE, in->uplink);
+	public = public_lookup(p, &o->key.dst_be, GL_BLOCK_WHOLE, in->uplink);
 	return target_uplink(p, o, in->uplink_slot,
 			     GL_FLOW_F_ROUTED | (public ? GL_FLOW_F_HAIRPIN : GL_FLOW_F_TO_UPLINK));
 }
@@ -172,7 +172,7 @@ static __always_inline enum step route_from_segment(struct pkt *p, struct openin
 /* From outside comes nobody who is inside: the answers to such a flow would take the place of the guests' own. */
 static __always_inline enum step outside_source(struct pkt *p, const struct opening *o, const struct gl_port_val *in)
 {
-	struct gl_route4_key key = { .prefixlen = 64, .addr_be = o->key.src_be };
+	struct gl_route_key key = { .prefixlen = 32 + IP_BITS, .addr_be = o->key.src_be };
 	__u32 slot;
 
 	if (o->bridged) {
@@ -180,15 +180,15 @@ static __always_inline enum step outside_source(struct pkt *p, const struct open
 
 		if (l2_lookup(p, segment, o->smac, &slot))
 			return drop(p, GL_DROP_SPOOF_MAC);
-		if (host_lookup(p, segment, o->key.src_be, &slot))
+		if (host_lookup(p, segment, &o->key.src_be, &slot))
 			return drop(p, GL_DROP_SPOOF_IP);
 		return STEP_NEXT;
 	}
 	if (o->hairpin)
 		return STEP_NEXT;
 	key.tenant_side_be = bpf_htonl(GL_TENANT_SIDE(o->tenant, p->side));
-	if (is_martian_dst(o->key.src_be) || o->key.src_be == 0xffffffff || ipv4_is_multicast(o->key.src_be) ||
-	    public_lookup(p, o->key.src_be, GL_BLOCK_WHOLE, in->uplink) || bpf_map_lookup_elem(&gl_route4, &key))
+	if (is_martian_dst(&o->key.src_be) || ip_is_broadcast(&o->key.src_be) || ip_is_multicast(&o->key.src_be) ||
+	    public_lookup(p, &o->key.src_be, GL_BLOCK_WHOLE, in->uplink) || bpf_map_lookup_elem(&gl_route, &key))
 		return drop(p, GL_DROP_MARTIAN);
 	return STEP_NEXT;
 }

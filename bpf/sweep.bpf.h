@@ -25,12 +25,12 @@ static __u32 idle_since(__u32 now, __u32 seen)
 }
 
 /* Answers' entries go with their opener's. */
-static long sweep_flow(struct bpf_map *map, struct gl_flow4_key *key, struct gl_flow4_val *val, struct sweep *s)
+static long sweep_flow(struct bpf_map *map, struct gl_flow_key *key, struct gl_flow_val *val, struct sweep *s)
 {
 	__u32 tenant = s->table_tenant;
 	void *table = flow_table(tenant);
-	struct gl_flow4_key peer_key = {}, own_key;
-	struct gl_flow4_val *peer;
+	struct gl_flow_key peer_key = {}, own_key;
+	struct gl_flow_val *peer;
 	__u32 idle;
 
 	(void)map;

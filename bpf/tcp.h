@@ -40,7 +40,7 @@ static __always_inline __u32 tcp_end(const struct pkt *p)
 
 /* Does the packet acknowledge the SYN of `peer` (and what data came with it)? Where a later SYN has taken the place of
  * that one's number, only all that was sent will do. */
-static __always_inline bool tcp_acks_syn(const struct pkt *p, const struct gl_flow4_val *peer)
+static __always_inline bool tcp_acks_syn(const struct pkt *p, const struct gl_flow_val *peer)
 {
 	if (!(peer->tcp_flags & TCP_SYN) || !(p->tcp_flags & TCP_ACK))
 		return false;
@@ -50,13 +50,13 @@ static __always_inline bool tcp_acks_syn(const struct pkt *p, const struct gl_fl
 }
 
 /* Does it answer a SYN that was seen in a flow that was already open? */
-static __always_inline bool tcp_acks_pending(const struct pkt *p, const struct gl_flow4_val *peer)
+static __always_inline bool tcp_acks_pending(const struct pkt *p, const struct gl_flow_val *peer)
 {
 	return peer->syn_scale & GL_SYN_PENDING && p->tcp_flags & TCP_ACK && p->tcp_ack == peer->pending + 1;
 }
 
 /* The packet's SYN is where its direction begins. */
-static __always_inline void tcp_start(const struct pkt *p, struct gl_flow4_val *flow)
+static __always_inline void tcp_start(const struct pkt *p, struct gl_flow_val *flow)
 {
 	flow->tcp_flags = p->tcp_flags;
 	flow->seq_end = tcp_end(p);
@@ -68,7 +68,7 @@ static __always_inline void tcp_start(const struct pkt *p, struct gl_flow4_val *
 }
 
 /* Both SYNs have been seen: windows are scaled where both said so. */
-static __always_inline void tcp_settle(struct gl_flow4_val *flow, struct gl_flow4_val *peer)
+static __always_inline void tcp_settle(struct gl_flow_val *flow, struct gl_flow_val *peer)
 {
 	const bool scaled = flow->syn_scale & peer->syn_scale & GL_SYN_SCALE;
 
@@ -77,7 +77,7 @@ static __always_inline void tcp_settle(struct gl_flow4_val *flow, struct gl_flow
 }
 
 /* Believes the packet. */
-static __always_inline void tcp_note(const struct pkt *p, struct gl_flow4_val *flow, __u32 end)
+static __always_inline void tcp_note(const struct pkt *p, struct gl_flow_val *flow, __u32 end)
 {
 	if (tcp_before(flow->seq_end, end))
 		flow->seq_end = end;
@@ -91,7 +91,7 @@ static __always_inline void tcp_note(const struct pkt *p, struct gl_flow4_val *f
 
 /* The common case: nothing but data or its acknowledgement, where the last packet ended; or the last packet itself, as
  * TC gets to see what XDP has left to it. */
-static __always_inline bool tcp_in_order(const struct pkt *p, struct gl_flow4_val *flow)
+static __always_inline bool tcp_in_order(const struct pkt *p, struct gl_flow_val *flow)
 {
 	const __u32 end = tcp_end(p);
 
@@ -104,8 +104,8 @@ static __always_inline bool tcp_in_order(const struct pkt *p, struct gl_flow4_va
 }
 
 /* Can the end have sent this, as far as its peer's acknowledgements and its own tell? */
-static __always_inline bool tcp_plausible(const struct pkt *p, const struct gl_flow4_val *flow,
-					  const struct gl_flow4_val *peer, __u32 end)
+static __always_inline bool tcp_plausible(const struct pkt *p, const struct gl_flow_val *flow,
+					  const struct gl_flow_val *peer, __u32 end)
 {
 	if (flow->tcp_flags & TCP_ACK && !tcp_near(p->tcp_ack, flow->ack, tcp_reach(flow->window)))
 		return false;
@@ -114,7 +114,7 @@ static __always_inline bool tcp_plausible(const struct pkt *p, const struct gl_f
 	return !(peer->tcp_flags & TCP_ACK) || tcp_near(end, peer->ack, tcp_reach(peer->window));
 }
 
-static __always_inline void tcp_state(struct gl_flow4_val *flow, struct gl_flow4_val *peer, __u8 state)
+static __always_inline void tcp_state(struct gl_flow_val *flow, struct gl_flow_val *peer, __u8 state)
 {
 	if (flow->state == state)
 		return;
@@ -123,7 +123,7 @@ static __always_inline void tcp_state(struct gl_flow4_val *flow, struct gl_flow4
 }
 
 /* RFC 5961 3.2: only the exact number closes; the others in the window are for the receiver to challenge. */
-static __always_inline int tcp_track_reset(struct pkt *p, struct gl_flow4_val *flow, struct gl_flow4_val *peer)
+static __always_inline int tcp_track_reset(struct pkt *p, struct gl_flow_val *flow, struct gl_flow_val *peer)
 {
 	const bool acked = peer->tcp_flags & TCP_ACK;
 
@@ -141,7 +141,7 @@ static __always_inline int tcp_track_reset(struct pkt *p, struct gl_flow4_val *f
 	return drop(p, GL_DROP_TCP_WINDOW);
 }
 
-static __always_inline int tcp_track_syn(const struct pkt *p, struct gl_flow4_val *flow, struct gl_flow4_val *peer)
+static __always_inline int tcp_track_syn(const struct pkt *p, struct gl_flow_val *flow, struct gl_flow_val *peer)
 {
 	switch (flow->state) {
 	case GL_FLOW_SYN_SENT:
@@ -167,7 +167,7 @@ static __always_inline int tcp_track_syn(const struct pkt *p, struct gl_flow4_va
 	return STEP_NEXT;
 }
 
-static __always_inline int tcp_track_syn_ack(struct pkt *p, struct gl_flow4_val *flow, struct gl_flow4_val *peer)
+static __always_inline int tcp_track_syn_ack(struct pkt *p, struct gl_flow_val *flow, struct gl_flow_val *peer)
 {
 	if (tcp_acks_pending(p, peer)) {
 		tcp_start(p, flow);
@@ -193,8 +193,8 @@ static __always_inline int tcp_track_syn_ack(struct pkt *p, struct gl_flow4_val 
 }
 
 /* Is the FIN the next that its end has to send, the last once more, or one that arrives before what it follows? */
-static __always_inline bool tcp_fin_fits(const struct pkt *p, const struct gl_flow4_val *flow,
-					 const struct gl_flow4_val *peer, __u32 end)
+static __always_inline bool tcp_fin_fits(const struct pkt *p, const struct gl_flow_val *flow,
+					 const struct gl_flow_val *peer, __u32 end)
 {
 	if (flow->state < GL_FLOW_SYN_RECEIVED)
 		return false;
@@ -210,7 +210,7 @@ static __always_inline bool tcp_fin_fits(const struct pkt *p, const struct gl_fl
 	return end - peer->ack <= peer->window + 1 && (!flow->tcp_flags || !tcp_before(end, flow->seq_end));
 }
 
-static __always_inline void tcp_track_segment(const struct pkt *p, struct gl_flow4_val *flow, struct gl_flow4_val *peer,
+static __always_inline void tcp_track_segment(const struct pkt *p, struct gl_flow_val *flow, struct gl_flow_val *peer,
 					      __u32 end)
 {
 	if (flow->state < GL_FLOW_SYN_RECEIVED)
@@ -234,7 +234,7 @@ static __always_inline void tcp_track_segment(const struct pkt *p, struct gl_flo
 	tcp_note(p, flow, end);
 }
 
-static __always_inline void tcp_track_fin(struct gl_flow4_val *flow, struct gl_flow4_val *peer)
+static __always_inline void tcp_track_fin(struct gl_flow_val *flow, struct gl_flow_val *peer)
 {
 	const bool reply = flow->flags & GL_FLOW_F_REPLY;
 
@@ -245,10 +245,10 @@ static __always_inline void tcp_track_fin(struct gl_flow4_val *flow, struct gl_f
 }
 
 /* All but the common case. STEP_NEXT, STEP_DROP or TCP_ANEW. Global, so that it is verified once. */
-__noinline int GL_PROGRAM(tcp_track)(struct pkt *p, struct gl_flow4_val *flow)
+__noinline int GL_PROGRAM(tcp_track)(struct pkt *p, struct gl_flow_val *flow)
 {
-	struct gl_flow4_key peer_key;
-	struct gl_flow4_val *peer;
+	struct gl_flow_key peer_key;
+	struct gl_flow_val *peer;
 	void *table;
 	__u32 end;
 

@@ -17,12 +17,12 @@ __u64 gl_lookups[GL_COUNTED] __weak;
 #define GL_KIND(map)                                                                                                   \
 	(GL_IS(map, "&gl_control")			      ? GL_COUNTED_CONTROL                                     \
 	 : GL_IS(map, "&gl_port")			      ? GL_COUNTED_PORT                                        \
-	 : GL_IS(map, "&gl_flow4")			      ? GL_COUNTED_TABLE                                       \
+	 : GL_IS(map, "&gl_flow")			      ? GL_COUNTED_TABLE                                       \
 	 : GL_IS(map, "table")				      ? GL_COUNTED_FLOW                                        \
 	 : GL_IS(map, "&gl_traffic")			      ? GL_COUNTED_TRAFFIC                                     \
 	 : GL_IS(map, "&gl_pkt") || GL_IS(map, "&gl_numbers") ? GL_COUNTED_SCRATCH                                     \
-	 : GL_IS(map, "&gl_addr4")			      ? GL_COUNTED_PUBLIC                                      \
-	 : GL_IS(map, "&gl_forward4")			      ? GL_COUNTED_PUBLIC                                      \
+	 : GL_IS(map, "&gl_addr")			      ? GL_COUNTED_PUBLIC                                      \
+	 : GL_IS(map, "&gl_forward")			      ? GL_COUNTED_PUBLIC                                      \
 							      : GL_COUNTED_OTHER)
 #define GL_COUNT(kind, call)                                                                                           \
 	({                                                                                                             \
