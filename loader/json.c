@@ -88,6 +88,20 @@ static json_t *nat(struct writer *w, const struct gl_network *network)
 	return object;
 }
 
+static json_t *router_advertisements(struct writer *w, const struct gl_router_advertisements *ra)
+{
+	json_t *object = json_object();
+
+	put(w, object, "mode", json_string(gl_ra_mode_name(ra->mode)));
+	if (ra->dns_count)
+		put(w, object, "dns", prefixes(w, ra->dns, ra->dns_count));
+	put(w, object, "interval", json_integer(ra->interval));
+	put(w, object, "lifetime", json_integer(ra->lifetime));
+	if (ra->mtu)
+		put(w, object, "mtu", json_integer(ra->mtu));
+	return object;
+}
+
 static json_t *network_json(struct writer *w, const struct gl_network *network)
 {
 	json_t *object = json_object();
@@ -101,6 +115,8 @@ static json_t *network_json(struct writer *w, const struct gl_network *network)
 	put(w, object, "subnets", prefixes(w, network->subnets, network->subnet_count));
 	if (network->gateway_count)
 		put(w, object, "gateways", prefixes(w, network->gateways, network->gateway_count));
+	if (network->ra.loc.line)
+		put(w, object, "router_advertisements", router_advertisements(w, &network->ra));
 	if (network->nat_loc.line)
 		put(w, object, "nat", nat(w, network));
 	if (network->mss == GL_MSS_KEEP || network->mss == GL_MSS_PATH)
@@ -116,13 +132,16 @@ static json_t *interface_json(struct writer *w, const struct gl_interface *inter
 {
 	json_t *object = json_object();
 	const uint8_t *m = interface->mac;
+	json_t *addresses = prefixes(w, interface->addresses, interface->address_count);
 	char mac[18];
 
+	if (interface->slaac)
+		push(w, addresses, json_string("slaac"));
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 	put(w, object, "tap", json_string(interface->tap.s));
 	put(w, object, "mac", json_string(mac));
 	put(w, object, "network", json_string(interface->network.s));
-	put(w, object, "addresses", prefixes(w, interface->addresses, interface->address_count));
+	put(w, object, "addresses", addresses);
 	if (interface->group_count) {
 		json_t *groups = json_array();
 

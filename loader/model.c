@@ -156,6 +156,18 @@ const char *gl_mode_name(enum gl_mode mode)
 	}
 }
 
+const char *gl_ra_mode_name(enum gl_ra_mode mode)
+{
+	switch (mode) {
+	case GL_RA_SLAAC:
+		return "slaac";
+	case GL_RA_MANAGED:
+		return "managed";
+	default:
+		return "off";
+	}
+}
+
 const char *gl_open_name(enum gl_open open_to)
 {
 	switch (open_to) {

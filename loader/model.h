@@ -197,6 +197,7 @@ char *gl_prefix_format(const struct gl_prefix *p, char *buf);
 /* The definition as one canonical JSON document that gl_parse() reads back to the same definition; caller frees. */
 char *gl_definition_to_json(const struct gl_definition *def);
 const char *gl_mode_name(enum gl_mode mode);
+const char *gl_ra_mode_name(enum gl_ra_mode mode);
 const char *gl_open_name(enum gl_open open_to);
 const char *gl_timeout_name(enum gl_timeout which); /* "tcp_opening", as the key of `timeouts` */
 uint32_t gl_timeout_default(enum gl_timeout which); /* seconds */

@@ -256,31 +256,6 @@ static void read_mac(struct gl_reader *r, const struct gl_node *node, void *out)
 	gl_read_mac(r, node, interface->mac);
 }
 
-static void read_subnets(struct gl_reader *r, const struct gl_node *node, void *out)
-{
-	struct gl_network *network = out;
-
-	gl_read_prefixes(r, node, GL_FORM_SUBNET, &network->subnets, &network->subnet_count);
-	if (node->kind == GL_NODE_LIST && !node->count)
-		GL_REPORT(r, node->loc, "subnets is empty; expected at least one subnet");
-}
-
-static void read_gateways(struct gl_reader *r, const struct gl_node *node, void *out)
-{
-	struct gl_network *network = out;
-
-	gl_read_prefixes(r, node, GL_FORM_ADDRESS, &network->gateways, &network->gateway_count);
-}
-
-static void read_addresses(struct gl_reader *r, const struct gl_node *node, void *out)
-{
-	struct gl_interface *interface = out;
-
-	gl_read_prefixes(r, node, GL_FORM_ADDRESS, &interface->addresses, &interface->address_count);
-	if (node->kind == GL_NODE_LIST && !node->count)
-		GL_REPORT(r, node->loc, "addresses is empty; expected at least one address");
-}
-
 static void read_allowed(struct gl_reader *r, const struct gl_node *node, void *out)
 {
 	struct gl_interface *interface = out;
@@ -293,49 +268,6 @@ static void read_floating(struct gl_reader *r, const struct gl_node *node, void 
 	struct gl_interface *interface = out;
 
 	gl_read_prefixes(r, node, GL_FORM_ADDRESS, &interface->floating_ips, &interface->floating_count);
-}
-
-static void read_nat_addresses(struct gl_reader *r, const struct gl_node *node, void *out)
-{
-	struct gl_network *network = out;
-
-	gl_read_ranges(r, node, &network->nat_addresses, &network->nat_address_count);
-	if (node->kind == GL_NODE_LIST && !node->count)
-		GL_REPORT(r, node->loc,
-			  "addresses is empty; expected public addresses, or no such key for the uplink's own");
-}
-
-static void read_nat_ports(struct gl_reader *r, const struct gl_node *node, void *out)
-{
-	struct gl_network *network = out;
-
-	const struct gl_port_span *ports;
-
-	gl_read_ports(r, node, 1024, &network->nat_ports, &network->nat_port_count);
-	ports = network->nat_ports;
-	if (network->nat_port_count > GL_NET_POOL) {
-		GL_REPORT(r, node->loc, "more than %d ranges of ports", GL_NET_POOL);
-		return;
-	}
-	for (size_t i = 0; i < network->nat_port_count; i++) {
-		for (size_t k = 0; k < i; k++) {
-			if (ports[i].first > ports[k].last || ports[k].first > ports[i].last)
-				continue;
-			GL_REPORT(r, node->loc,
-				  "the ranges %u-%u and %u-%u overlap; expected ranges apart from each other",
-				  ports[k].first, ports[k].last, ports[i].first, ports[i].last);
-			return;
-		}
-	}
-}
-
-static void read_mapping(struct gl_reader *r, const struct gl_node *node, void *out)
-{
-	static const char *const words[] = { "endpoint-dependent", "endpoint-independent", NULL };
-	int word = gl_read_word(r, node, words);
-
-	if (word >= 0)
-		*(bool *)out = word;
 }
 
 static void read_mss(struct gl_reader *r, const struct gl_node *node, void *out)
@@ -352,14 +284,6 @@ static void read_mss(struct gl_reader *r, const struct gl_node *node, void *out)
 	else
 		gl_mismatch(r, node, "keep, path or a number from 536 to 65495");
 	*(uint16_t *)out = (uint16_t)mss;
-}
-
-static void read_nat(struct gl_reader *r, const struct gl_node *node, void *out)
-{
-	struct gl_network *network = out;
-
-	network->nat_loc = node->loc;
-	gl_read_object(r, node, GL_OBJECT_NAT, network);
 }
 
 /* ---- defaults ------------------------------------------------------------------------------------------------- */
@@ -379,6 +303,8 @@ static void prepare_networks(void *item, struct gl_loc loc)
 	network->loc = network->name.loc = loc;
 	network->name.s = gl_unread;
 	network->broadcast = true;
+	network->ra.interval = GL_RA_INTERVAL;
+	network->ra.lifetime = GL_RA_LIFETIME;
 }
 
 static void prepare_interfaces(void *item, struct gl_loc loc)
@@ -449,18 +375,13 @@ static const struct gl_key network_keys[] = {
 	{ "mode", true, read_mode, offsetof(struct gl_network, mode) },
 	{ "uplink", false, read_uplink_of, offsetof(struct gl_network, uplink) },
 	{ "vlan", false, read_vlan, 0 },
-	{ "subnets", true, read_subnets, 0 },
-	{ "gateways", false, read_gateways, 0 },
-	{ "nat", false, read_nat, 0 },
+	{ "subnets", true, gl_read_subnets, 0 },
+	{ "gateways", false, gl_read_gateways, 0 },
+	{ "router_advertisements", false, gl_read_ra, 0 },
+	{ "nat", false, gl_read_nat, 0 },
 	{ "mss", false, read_mss, offsetof(struct gl_network, mss) },
 	{ "open_to", false, read_open_to, 0 },
 	{ "broadcast", false, gl_read_bool, offsetof(struct gl_network, broadcast) },
-	{ NULL, false, NULL, 0 },
-};
-static const struct gl_key nat_keys[] = {
-	{ "addresses", false, read_nat_addresses, 0 },
-	{ "ports", false, read_nat_ports, 0 },
-	{ "mapping", false, read_mapping, offsetof(struct gl_network, endpoint_independent) },
 	{ NULL, false, NULL, 0 },
 };
 static const struct gl_key guest_keys[] = {
@@ -473,7 +394,7 @@ static const struct gl_key interface_keys[] = {
 	{ "tap", true, gl_read_ifname, offsetof(struct gl_interface, tap) },
 	{ "mac", true, read_mac, 0 },
 	{ "network", true, gl_read_name, offsetof(struct gl_interface, network) },
-	{ "addresses", true, read_addresses, 0 },
+	{ "addresses", true, gl_read_addresses, 0 },
 	{ "security_groups", false, gl_read_group_names, 0 },
 	{ "allowed_address_pairs", false, read_allowed, 0 },
 	{ "floating_ips", false, read_floating, 0 },
@@ -497,7 +418,8 @@ static const struct gl_object objects[] = {
 	[GL_OBJECT_GROUP] = { "security_group", "a security group", gl_group_keys },
 	[GL_OBJECT_RULE] = { "rule", "a rule", gl_rule_keys },
 	[GL_OBJECT_NETWORK] = { "network", "a network", network_keys },
-	[GL_OBJECT_NAT] = { "nat", "nat", nat_keys },
+	[GL_OBJECT_RA] = { "router_advertisements", "router_advertisements", gl_ra_keys },
+	[GL_OBJECT_NAT] = { "nat", "nat", gl_nat_keys },
 	[GL_OBJECT_GUEST] = { "guest", "a guest", guest_keys },
 	[GL_OBJECT_INTERFACE] = { "interface", "an interface", interface_keys },
 	[GL_OBJECT_FORWARD] = { "port_forward", "a port forward", forward_keys },

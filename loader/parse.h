@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The parser's inside: its key tables and how single values are read. parse.c has the tables and the objects,
- * parse_group.c those of security groups and timeouts, parse_value.c the values. Outside users: read.c (gl_parse_file)
+ * parse_group.c those of security groups and timeouts, parse_net.c those of a network's addresses, parse_value.c the
+ * values. Outside users: read.c (gl_parse_file)
  * and the tests of the schema (gl_parse_objects). */
 #ifndef GL_PARSE_H
 #define GL_PARSE_H
@@ -42,6 +43,7 @@ enum gl_object_kind {
 	GL_OBJECT_GROUP,
 	GL_OBJECT_RULE,
 	GL_OBJECT_NETWORK,
+	GL_OBJECT_RA,
 	GL_OBJECT_NAT,
 	GL_OBJECT_GUEST,
 	GL_OBJECT_INTERFACE,
@@ -63,6 +65,14 @@ extern const struct gl_key gl_group_keys[], gl_rule_keys[], gl_timeout_keys[];
 void gl_read_groups(struct gl_reader *r, const struct gl_node *node, void *tenant); /* struct gl_tenant */
 void gl_read_timeouts(struct gl_reader *r, const struct gl_node *node, void *tenant); /* struct gl_tenant */
 void gl_read_group_names(struct gl_reader *r, const struct gl_node *node, void *interface); /* struct gl_interface */
+
+/* parse_net.c */
+extern const struct gl_key gl_nat_keys[], gl_ra_keys[];
+void gl_read_subnets(struct gl_reader *r, const struct gl_node *node, void *network); /* struct gl_network */
+void gl_read_gateways(struct gl_reader *r, const struct gl_node *node, void *network); /* struct gl_network */
+void gl_read_nat(struct gl_reader *r, const struct gl_node *node, void *network); /* struct gl_network */
+void gl_read_ra(struct gl_reader *r, const struct gl_node *node, void *network); /* struct gl_network */
+void gl_read_addresses(struct gl_reader *r, const struct gl_node *node, void *interface); /* struct gl_interface */
 
 /* As gl_parse(); *whole says whether all of the file could be looked at, with its faults reported one by one, so that
  * looking for further faults makes sense. */
@@ -89,7 +99,7 @@ void gl_read_ifname(struct gl_reader *r, const struct gl_node *node, void *field
 void gl_read_address(struct gl_reader *r, const struct gl_node *node, void *field); /* struct gl_prefix */
 
 /* Lists: bad items stay in them with family 0, so that what depends on them is not reported as well. */
-enum gl_prefix_form { GL_FORM_ADDRESS, GL_FORM_SUBNET, GL_FORM_EITHER };
+enum gl_prefix_form { GL_FORM_ADDRESS, GL_FORM_SUBNET, GL_FORM_EITHER, GL_FORM_GUEST };
 void gl_read_prefix(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form, struct gl_prefix *ret);
 void gl_read_prefixes(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form, struct gl_prefix **ret,
 		      size_t *count);

@@ -293,7 +293,7 @@ static bool to_prefix(const char *text, enum gl_prefix_form form, struct gl_pref
 
 	if (!slash)
 		return form != GL_FORM_SUBNET && to_address(text, strlen(text), ret);
-	if (form == GL_FORM_ADDRESS || !to_address(text, (size_t)(slash - text), ret))
+	if (form == GL_FORM_ADDRESS || form == GL_FORM_GUEST || !to_address(text, (size_t)(slash - text), ret))
 		return false;
 	digits = strspn(slash + 1, "0123456789");
 	if (!digits || digits > 3 || slash[1 + digits] || (digits > 1 && slash[1] == '0'))
@@ -308,9 +308,10 @@ static bool to_prefix(const char *text, enum gl_prefix_form form, struct gl_pref
 void gl_read_prefix(struct gl_reader *r, const struct gl_node *node, enum gl_prefix_form form, struct gl_prefix *ret)
 {
 	static const char *const expected[] = {
-		[GL_FORM_ADDRESS] = "an address such as 10.0.0.1",
-		[GL_FORM_SUBNET] = "a subnet such as 10.0.0.0/24",
-		[GL_FORM_EITHER] = "an address or a prefix such as 10.0.0.0/24",
+		[GL_FORM_ADDRESS] = "an address such as 10.0.0.1 or 2001:db8::1",
+		[GL_FORM_SUBNET] = "a subnet such as 10.0.0.0/24 or 2001:db8::/64",
+		[GL_FORM_EITHER] = "an address or a prefix such as 10.0.0.0/24 or 2001:db8::/64",
+		[GL_FORM_GUEST] = "slaac or an address such as 10.0.0.1 or 2001:db8::1",
 	};
 	struct gl_prefix prefix = { 0 };
 	const char *text;

@@ -5,7 +5,6 @@
  * Tables and sorting throughout: 100,000 interfaces take a second, not an hour. */
 #include "loader/validate.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,19 +104,25 @@ static const struct gl_prefix *subnet_of(const struct gl_network *network, const
 
 static void outside(struct gl_check *c, const struct gl_prefix *address, const struct gl_network *network)
 {
-	char list[5 * 50] = "", buf[50], text[50];
+	char list[(GL_NET_GATEWAYS + 1) * 50] = "", buf[50], text[50];
 
-	for (size_t i = 0; i < network->subnet_count && i < 4; i++) {
+	for (size_t i = 0; i < network->subnet_count; i++) {
 		size_t len = strlen(list);
 
-		snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
-			 gl_prefix_format(&network->subnets[i], buf));
+		if (network->subnets[i].family == address->family)
+			snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
+				 gl_prefix_format(&network->subnets[i], buf));
 	}
-	GL_REPORT(c, address->loc, "address %s lies outside the subnets of network \"%s\" (%s)",
-		  gl_prefix_format(address, text), network->name.s, list);
+	if (*list)
+		GL_REPORT(c, address->loc, "address %s lies outside the subnets of network \"%s\" (%s)",
+			  gl_prefix_format(address, text), network->name.s, list);
+	else
+		GL_REPORT(c, address->loc, "address %s: network \"%s\" has no %s subnet",
+			  gl_prefix_format(address, text), network->name.s, gl_family_name(address));
 }
 
-static void check_address(struct gl_check *c, const struct gl_prefix *address, const struct gl_net *net)
+/* `of` says where it comes from, for those that do not stand in the definition: "" or " (slaac of MAC)". */
+static void check_address(struct gl_check *c, const struct gl_prefix *address, const struct gl_net *net, const char *of)
 {
 	const struct gl_network *network = net->network;
 	struct gl_holder holder = { address->loc, net->tenant->name.s, network->name.s };
@@ -135,49 +140,73 @@ static void check_address(struct gl_check *c, const struct gl_prefix *address, c
 		outside(c, address, network);
 		return;
 	}
-	if (gl_reserved_name(subnet, gl_v4(address))) {
-		GL_REPORT(c, address->loc, "address %s is %s of %s; expected one between", text,
-			  gl_reserved_name(subnet, gl_v4(address)), gl_prefix_format(subnet, in));
+	if (gl_reserved_name(subnet, address)) {
+		GL_REPORT(c, address->loc, "address %s is %s of %s; expected %s", text,
+			  gl_reserved_name(subnet, address), gl_prefix_format(subnet, in),
+			  subnet->family == AF_INET ? "one between" : "one behind it");
 		return;
 	}
 	gateway = gl_network_gateway(network, i);
-	if (gl_v4(&gateway) == gl_v4(address)) {
-		GL_REPORT(c, address->loc, "address %s is the gateway of network \"%s\"%s", text, network->name.s,
+	if (!gl_compare(&gateway, address)) {
+		GL_REPORT(c, address->loc, "address %s%s is the gateway of network \"%s\"%s", text, of, network->name.s,
 			  gateway.loc.line == subnet->loc.line && gateway.loc.col == subnet->loc.col
 				  ? ", as the first host address is where `gateways` names none"
 				  : "");
 		return;
 	}
-	had = gl_check_seen(c, GL_SEEN_ROUTER, gl_check_segment(net), address->bytes, 4);
+	had = gl_check_seen_address(c, GL_SEEN_ROUTER, gl_check_segment(net), address);
 	if (had) {
-		GL_REPORT(c, address->loc, "address %s is a gateway on the segment of network \"%s\", at %s", text,
-			  network->name.s, gl_check_where(had->loc, where));
+		GL_REPORT(c, address->loc, "address %s%s is a gateway on the segment of network \"%s\", at %s", text,
+			  of, network->name.s, gl_check_where(had->loc, where));
 		return;
 	}
-	had = gl_check_first(c, GL_SEEN_ADDRESS, gl_check_segment(net), address->bytes, 4, &holder);
+	had = gl_check_first_address(c, GL_SEEN_ADDRESS, gl_check_segment(net), address, &holder);
 	if (had)
-		GL_REPORT(c, address->loc, "address %s is used twice in %s \"%s\"; first%s at %s", text,
+		GL_REPORT(c, address->loc, "address %s%s is used twice in %s \"%s\"; first%s at %s", text, of,
 			  network->mode == GL_MODE_BRIDGE ? "the segment of network" : "network", network->name.s,
 			  whose(had, net, tenant), gl_check_where(had->loc, where));
 }
 
-static void check_allowed(struct gl_check *c, const struct gl_prefix *pair, const struct gl_net *net)
+/* The addresses that `slaac` stands for, as if they were written there. */
+static void check_slaac(struct gl_check *c, const struct gl_interface *interface, const struct gl_net *net)
 {
-	uint32_t first = gl_v4_first(pair);
-	char text[50], expected[50];
-	struct gl_prefix clean = *pair;
+	static const uint8_t none[6];
 
-	if (gl_v4(pair) != first) {
-		first = htonl(first);
-		memcpy(clean.bytes, &first, 4);
-		GL_REPORT(c, pair->loc, "host bits set in %s; expected %s", gl_prefix_format(pair, text),
-			  gl_prefix_format(&clean, expected));
+	if (!gl_has_slaac_subnet(net->network)) {
+		GL_REPORT(c, interface->slaac_loc,
+			  "slaac needs an IPv6 subnet of 64 bits, and network \"%s\" has none; expected one, or the "
+			  "addresses themselves",
+			  net->network->name.s);
 		return;
 	}
-	for (size_t i = 0; net && net->clear && pair->len == 32 && i < net->network->subnet_count; i++) {
-		struct gl_prefix gateway = gl_network_gateway(net->network, i);
+	for (size_t i = 0; i < net->network->subnet_count && memcmp(interface->mac, none, 6) && !c->err; i++) {
+		const struct gl_prefix *subnet = &net->network->subnets[i];
+		struct gl_prefix address;
 
-		if (gl_v4(&gateway) == gl_v4(pair))
+		if (subnet->family != AF_INET6 || subnet->len != 64)
+			continue;
+		address = gl_eui64(subnet, interface->mac);
+		address.loc = interface->slaac_loc;
+		check_address(c, &address, net, " (slaac)");
+	}
+}
+
+static void check_allowed(struct gl_check *c, const struct gl_prefix *pair, const struct gl_net *net)
+{
+	struct gl_prefix gateway;
+	uint8_t mac[6];
+	char text[50];
+
+	if (!gl_check_host_bits(c, pair) || pair->len != gl_whole(pair) || !net || !net->clear)
+		return;
+	for (size_t i = 0; i <= net->network->subnet_count; i++) {
+		if (i < net->network->subnet_count) {
+			gateway = gl_network_gateway(net->network, i);
+		} else {
+			gl_gateway_mac(net->tenant->name.s, net->network->name.s, mac);
+			gateway = gl_eui64(NULL, mac);
+		}
+		if (!gl_compare(&gateway, pair))
 			GL_REPORT(c, pair->loc, "%s is the gateway of network \"%s\"; no guest may speak for it",
 				  gl_prefix_format(pair, text), net->network->name.s);
 	}
@@ -210,11 +239,13 @@ static void check_interface(struct gl_check *c, uint32_t t, const struct gl_inte
 		check_members(c, interface, net);
 	}
 	for (size_t i = 0; i < interface->address_count && !c->err; i++) {
-		if (gl_check_v4(c, &interface->addresses[i], "address") && net)
-			check_address(c, &interface->addresses[i], net);
+		if (gl_check_usable(c, &interface->addresses[i], "address") && net)
+			check_address(c, &interface->addresses[i], net, "");
 	}
+	if (interface->slaac && net && net->clear)
+		check_slaac(c, interface, net);
 	for (size_t i = 0; i < interface->allowed_count && !c->err; i++) {
-		if (gl_check_v4(c, &interface->allowed_address_pairs[i], "allowed address pair"))
+		if (gl_check_pair(c, &interface->allowed_address_pairs[i]))
 			check_allowed(c, &interface->allowed_address_pairs[i], net);
 	}
 }

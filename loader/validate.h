@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The validator's inside: what its parts share. validate.c has names, limits and interfaces, validate_net.c networks
- * and their subnets, validate_public.c addresses and ports on the uplinks, validate_group.c security groups. Nobody
+ * and their subnets, validate_public.c addresses and ports on the uplinks, validate_group.c security groups,
+ * validate_address.c what addresses are. Nobody
  * else includes this. */
 #ifndef GL_VALIDATE_H
 #define GL_VALIDATE_H
@@ -43,15 +44,15 @@ struct gl_net {
 };
 #define GL_NONE 0xffffffff
 
-/* Addresses of a subnet, both ends included, in host order. */
+/* Addresses of a subnet, both ends included. */
 struct gl_span {
 	uint32_t scope; /* tenant, uplink or network index */
-	uint32_t first, last;
+	struct gl_prefix first, last;
 	const struct gl_prefix *prefix;
 	const struct gl_net *net;
 };
 struct gl_spans {
-	struct gl_span *items; /* sorted by scope, then first */
+	struct gl_span *items; /* sorted by scope, then family and first */
 	size_t count;
 };
 
@@ -76,6 +77,11 @@ const struct gl_holder *gl_check_first(struct gl_check *c, enum gl_seen kind, ui
 				       size_t len, const struct gl_holder *holder);
 const struct gl_holder *gl_check_seen(const struct gl_check *c, enum gl_seen kind, uint32_t scope, const void *bytes,
 				      size_t len);
+/* Likewise, by an address. */
+const struct gl_holder *gl_check_first_address(struct gl_check *c, enum gl_seen kind, uint32_t scope,
+					       const struct gl_prefix *address, const struct gl_holder *holder);
+const struct gl_holder *gl_check_seen_address(const struct gl_check *c, enum gl_seen kind, uint32_t scope,
+					      const struct gl_prefix *address);
 /* NULL: the tenant has no network of that name. */
 const struct gl_net *gl_check_net(const struct gl_check *c, uint32_t tenant, const char *name);
 /* Where MACs and addresses must be unique: within a network, and for bridge networks on the uplink's segment, which
@@ -86,14 +92,27 @@ size_t gl_check_member(struct gl_check *c, uint32_t segment);
 /* "lab.yaml:12:5" */
 const char *gl_check_where(struct gl_loc loc, char buf[128]);
 
-uint32_t gl_v4(const struct gl_prefix *prefix); /* host order */
-uint32_t gl_v4_first(const struct gl_prefix *prefix); /* the prefix's first address */
-uint32_t gl_v4_last(const struct gl_prefix *prefix); /* the prefix's last address */
-/* Reports what is not IPv4, and addresses that nobody can hold; `what` as in "address". False for those, and for the
- * ones that the parser reported. */
-bool gl_check_v4(struct gl_check *c, const struct gl_prefix *prefix, const char *what);
+/* validate_address.c: both families. Addresses are prefixes of whole length. */
+uint8_t gl_whole(const struct gl_prefix *prefix); /* bits of an address of its family */
+const char *gl_family_name(const struct gl_prefix *prefix); /* "IPv4", "IPv6" */
+struct gl_prefix gl_first(const struct gl_prefix *prefix); /* its first address */
+struct gl_prefix gl_last(const struct gl_prefix *prefix); /* its last address */
+struct gl_prefix gl_next(const struct gl_prefix *address); /* the one behind it */
+int gl_compare(const struct gl_prefix *a, const struct gl_prefix *b); /* by family and address, as memcmp() */
+size_t gl_range_size(const struct gl_range *range, size_t most); /* addresses; beyond `most` it only says so */
+/* Reports addresses that nobody can hold; `what` as in "address". False for those, and for the ones that the parser
+ * reported. */
+bool gl_check_usable(struct gl_check *c, const struct gl_prefix *prefix, const char *what);
+bool gl_check_pair(struct gl_check *c, const struct gl_prefix *pair); /* likewise; link-local ones are fine */
+bool gl_check_subnet_usable(struct gl_check *c, const struct gl_prefix *subnet);
+bool gl_check_host_bits(struct gl_check *c,
+			const struct gl_prefix *prefix); /* false, and reported, where some are set */
 /* What a subnet reserves: "the network address", "the broadcast address", or NULL. */
-const char *gl_reserved_name(const struct gl_prefix *subnet, uint32_t address);
+const char *gl_reserved_name(const struct gl_prefix *subnet, const struct gl_prefix *address);
+/* Whatever could not be read counts as what is asked for. */
+bool gl_has_subnet(const struct gl_network *network, uint8_t family);
+bool gl_has_slaac_subnet(const struct gl_network *network);
+bool gl_has_family(const struct gl_network *network, const struct gl_interface *interface, uint8_t family);
 
 /* Reports a name that stands a second time; `what` as in "network". */
 void gl_check_name(struct gl_check *c, enum gl_seen kind, uint32_t scope, const struct gl_string *name,
@@ -102,6 +121,6 @@ void gl_check_name(struct gl_check *c, enum gl_seen kind, uint32_t scope, const 
 void gl_check_networks(struct gl_check *c); /* fills nets, joined and routed */
 void gl_check_public(struct gl_check *c);
 void gl_check_groups(struct gl_check *c);
-const struct gl_span *gl_find_span(const struct gl_spans *spans, uint32_t scope, uint32_t address);
+const struct gl_span *gl_find_span(const struct gl_spans *spans, uint32_t scope, const struct gl_prefix *address);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Do security groups name what there is: the groups of rules and interfaces, and prefixes without host bits?
  * Neighbours: validate.c (who calls), validate.h, parse_group.c (what a rule's keys say of each other). */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,22 +39,23 @@ static void check_named(struct gl_check *c, uint32_t t, const struct gl_string *
 		GL_REPORT(c, name->loc, "tenant \"%s\" has no security group \"%s\"", tenant, name->s);
 }
 
-static void check_remote(struct gl_check *c, const struct gl_prefix *remote)
+static void check_remote(struct gl_check *c, const struct gl_rule *rule)
 {
-	struct gl_prefix clean = *remote;
-	char text[50], expected[50];
-	uint32_t first;
+	static const struct gl_prefix mapped = { .family = AF_INET6, .len = 96, .bytes = { [10] = 0xff, [11] = 0xff } };
+	const struct gl_prefix *remote = &rule->remote_ip;
+	uint8_t icmp = remote->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	char text[50];
 
-	if (remote->family == AF_INET6) {
-		GL_REPORT(c, remote->loc, "IPv6 is not supported yet: remote_ip %s", gl_prefix_format(remote, text));
+	if (!remote->family)
 		return;
-	}
-	if (remote->family != AF_INET || gl_v4(remote) == gl_v4_first(remote))
-		return;
-	first = htonl(gl_v4_first(remote));
-	memcpy(clean.bytes, &first, 4);
-	GL_REPORT(c, remote->loc, "host bits set in %s; expected %s", gl_prefix_format(remote, text),
-		  gl_prefix_format(&clean, expected));
+	if (gl_prefix_contains(&mapped, remote))
+		GL_REPORT(c, remote->loc, "remote_ip %s never occurs in packets; expected IPv4 written as IPv4",
+			  gl_prefix_format(remote, text));
+	gl_check_host_bits(c, remote);
+	if (!rule->any_proto && (rule->proto == IPPROTO_ICMP || rule->proto == IPPROTO_ICMPV6) && rule->proto != icmp)
+		GL_REPORT(c, remote->loc, "remote_ip %s is %s, which has no %s; expected protocol %s",
+			  gl_prefix_format(remote, text), gl_family_name(remote),
+			  icmp == IPPROTO_ICMP ? "icmpv6" : "icmp", icmp == IPPROTO_ICMP ? "icmp" : "icmpv6");
 }
 
 static void check_rules(struct gl_check *c, uint32_t t, const struct gl_group *group, enum gl_direction direction,
@@ -67,9 +67,7 @@ static void check_rules(struct gl_check *c, uint32_t t, const struct gl_group *g
 		if (i == GL_GROUP_RULES)
 			GL_REPORT(c, rule->loc, "security group \"%s\" has more than %d rules for %s", group->name.s,
 				  GL_GROUP_RULES, direction == GL_INGRESS ? "ingress" : "egress");
-		if (!rule->any_proto && rule->proto == IPPROTO_ICMPV6)
-			GL_REPORT(c, rule->loc, "IPv6 is not supported yet: protocol icmpv6");
-		check_remote(c, &rule->remote_ip);
+		check_remote(c, rule);
 		if (rule->remote_group.s)
 			check_named(c, t, &rule->remote_group, unread);
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Do the networks make sense: their modes, subnets and gateways, and do subnets that could meet keep apart?
  * Neighbours: validate.c (who calls), validate.h. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,32 +46,17 @@ static void find_uplink(struct gl_check *c, struct gl_net *net)
 
 static bool check_subnet(struct gl_check *c, const struct gl_prefix *subnet)
 {
-	struct gl_prefix clean = *subnet;
-	char text[50], expected[50];
-	uint32_t first;
+	char text[50];
 
-	if (!gl_check_v4(c, subnet, "subnet"))
+	if (!gl_check_subnet_usable(c, subnet))
 		return false;
-	gl_prefix_format(subnet, text);
-	if (subnet->len == 32) {
+	if (subnet->len == gl_whole(subnet)) {
 		GL_REPORT(c, subnet->loc,
-			  "subnet %s/32 has no room for a guest beside its gateway; expected at most 31 bits", text);
+			  "subnet %s/%u has no room for a guest beside its gateway; expected at most %u bits",
+			  gl_prefix_format(subnet, text), subnet->len, subnet->len - 1);
 		return false;
 	}
-	first = gl_v4_first(subnet);
-	if (gl_v4(subnet) != first) {
-		uint32_t be = htonl(first);
-
-		memcpy(clean.bytes, &be, 4);
-		GL_REPORT(c, subnet->loc, "host bits set in %s; expected %s", text, gl_prefix_format(&clean, expected));
-	}
-	if (first < 0x01000000 || (first <= 0x7fffffff && gl_v4_last(subnet) >= 0x7f000000) ||
-	    gl_v4_last(subnet) >= 0xe0000000) {
-		GL_REPORT(c, subnet->loc,
-			  "subnet %s meets addresses that no guest can hold (0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3)",
-			  text);
-		return false;
-	}
+	gl_check_host_bits(c, subnet);
 	return true;
 }
 
@@ -82,7 +66,7 @@ static void check_gateway(struct gl_check *c, const struct gl_net *net, size_t g
 	const struct gl_prefix *gateway = &network->gateways[g], *subnet = NULL;
 	char text[50], in[50], where[128];
 
-	if (!gl_check_v4(c, gateway, "gateway") || !net->clear)
+	if (!gl_check_usable(c, gateway, "gateway") || !net->clear)
 		return;
 	gl_prefix_format(gateway, text);
 	for (size_t i = 0; i < network->subnet_count && !subnet; i++) {
@@ -95,9 +79,8 @@ static void check_gateway(struct gl_check *c, const struct gl_net *net, size_t g
 		return;
 	}
 	gl_prefix_format(subnet, in);
-	if (gl_reserved_name(subnet, gl_v4(gateway)))
-		GL_REPORT(c, gateway->loc, "gateway %s is %s of %s", text, gl_reserved_name(subnet, gl_v4(gateway)),
-			  in);
+	if (gl_reserved_name(subnet, gateway))
+		GL_REPORT(c, gateway->loc, "gateway %s is %s of %s", text, gl_reserved_name(subnet, gateway), in);
 	for (size_t i = 0; i < g; i++) {
 		if (!gl_prefix_contains(subnet, &network->gateways[i]))
 			continue;
@@ -108,34 +91,72 @@ static void check_gateway(struct gl_check *c, const struct gl_net *net, size_t g
 	if (network->mode == GL_MODE_BRIDGE && net->uplink != GL_NONE) {
 		struct gl_holder holder = { gateway->loc, net->tenant->name.s, network->name.s };
 
-		gl_check_first(c, GL_SEEN_ROUTER, gl_check_segment(net), gateway->bytes, 4, &holder);
+		gl_check_first_address(c, GL_SEEN_ROUTER, gl_check_segment(net), gateway, &holder);
+	}
+}
+
+/* How many of them may be looked at: of each family as many as the programs hold. */
+static size_t check_count(struct gl_check *c, const struct gl_network *network, const struct gl_prefix *list,
+			  size_t count, const char *what)
+{
+	size_t of[2] = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].family && ++of[list[i].family == AF_INET6] > GL_NET_GATEWAYS) {
+			GL_REPORT(c, list[i].loc, "network \"%s\" has more than %d %s %s", network->name.s,
+				  GL_NET_GATEWAYS, gl_family_name(&list[i]), what);
+			return i;
+		}
+	}
+	return count;
+}
+
+static void check_ra(struct gl_check *c, const struct gl_network *network)
+{
+	const struct gl_router_advertisements *ra = &network->ra;
+	char text[50];
+
+	if (!ra->loc.line)
+		return;
+	if (network->mode == GL_MODE_BRIDGE)
+		GL_REPORT(c, ra->loc,
+			  "network \"%s\" has mode bridge: the routers of its segment advertise themselves; expected "
+			  "no router_advertisements",
+			  network->name.s);
+	else if (network->subnet_count && !gl_has_subnet(network, AF_INET6))
+		GL_REPORT(c, ra->loc,
+			  "network \"%s\" has no IPv6 subnet to advertise; expected one, or no router_advertisements",
+			  network->name.s);
+	if (ra->lifetime && ra->lifetime < ra->interval)
+		GL_REPORT(c, ra->loc,
+			  "lifetime %u is shorter than the interval of %u seconds, so that guests would lose their "
+			  "router in between; expected 0 or at least %u",
+			  ra->lifetime, ra->interval, ra->interval);
+	for (size_t i = 0; i < ra->dns_count; i++) {
+		if (ra->dns[i].family == AF_INET)
+			GL_REPORT(c, ra->dns[i].loc,
+				  "name server %s is IPv4; expected IPv6, as router advertisements name no other",
+				  gl_prefix_format(&ra->dns[i], text));
+		else
+			gl_check_usable(c, &ra->dns[i], "name server");
 	}
 }
 
 static void check_network(struct gl_check *c, struct gl_net *net)
 {
 	const struct gl_network *network = net->network;
-	size_t gateways = network->gateway_count;
+	size_t count;
 
 	check_mode(c, net);
 	find_uplink(c, net);
-	net->clear = network->subnet_count;
-	for (size_t i = 0; i < network->subnet_count; i++) {
-		if (i == GL_NET_GATEWAYS) {
-			GL_REPORT(c, network->subnets[i].loc, "network \"%s\" has more than %d subnets",
-				  network->name.s, GL_NET_GATEWAYS);
-			net->clear = false;
-			break;
-		}
+	count = check_count(c, network, network->subnets, network->subnet_count, "subnets");
+	net->clear = count && count == network->subnet_count;
+	for (size_t i = 0; i < count; i++)
 		net->clear &= check_subnet(c, &network->subnets[i]);
-	}
-	if (gateways > GL_NET_GATEWAYS) {
-		GL_REPORT(c, network->gateways[GL_NET_GATEWAYS].loc, "network \"%s\" has more than %d gateways",
-			  network->name.s, GL_NET_GATEWAYS);
-		gateways = GL_NET_GATEWAYS;
-	}
-	for (size_t i = 0; i < gateways; i++)
+	count = check_count(c, network, network->gateways, network->gateway_count, "gateways");
+	for (size_t i = 0; i < count; i++)
 		check_gateway(c, net, i);
+	check_ra(c, network);
 }
 
 /* ---- overlaps ------------------------------------------------------------------------------------------------- */
@@ -143,13 +164,15 @@ static void check_network(struct gl_check *c, struct gl_net *net)
 static int by_place(const void *va, const void *vb)
 {
 	const struct gl_span *a = va, *b = vb;
+	int order;
 
 	if (a->scope != b->scope)
 		return a->scope < b->scope ? -1 : 1;
-	if (a->first != b->first)
-		return a->first < b->first ? -1 : 1;
-	if (a->last != b->last)
-		return a->last > b->last ? -1 : 1;
+	order = gl_compare(&a->first, &b->first);
+	if (!order)
+		order = -gl_compare(&a->last, &b->last);
+	if (order)
+		return order;
 	if (a->net != b->net)
 		return a->net < b->net ? -1 : 1;
 	return a->prefix < b->prefix ? -1 : a->prefix > b->prefix;
@@ -204,6 +227,12 @@ static void overlap(struct gl_check *c, enum sweep sweep, const struct gl_span *
 			second, first, a->net->tenant->name.s, where);
 }
 
+/* Of an address that is not before the span's first. */
+static bool meets(const struct gl_span *span, const struct gl_prefix *address)
+{
+	return span->first.family == address->family && gl_compare(&span->last, address) >= 0;
+}
+
 /* Subnets either nest or keep apart, so it is enough to compare with the one that reaches furthest so far. */
 static void sweep_spans(struct gl_check *c, enum sweep sweep, struct gl_spans *spans)
 {
@@ -224,11 +253,11 @@ static void sweep_spans(struct gl_check *c, enum sweep sweep, struct gl_spans *s
 		for (size_t s = 0; s < net->network->subnet_count && scope_of(sweep, net, &scope); s++) {
 			const struct gl_prefix *prefix = &net->network->subnets[s];
 
-			if (prefix->family != AF_INET)
+			if (!prefix->family)
 				continue;
 			spans->items[spans->count++] = (struct gl_span){ .scope = scope,
-									 .first = gl_v4_first(prefix),
-									 .last = gl_v4_last(prefix),
+									 .first = gl_first(prefix),
+									 .last = gl_last(prefix),
 									 .prefix = prefix,
 									 .net = net };
 		}
@@ -238,14 +267,14 @@ static void sweep_spans(struct gl_check *c, enum sweep sweep, struct gl_spans *s
 	for (size_t i = 0; i < spans->count; i++) {
 		const struct gl_span *span = &spans->items[i];
 
-		if (furthest && furthest->scope == span->scope && furthest->last >= span->first)
+		if (furthest && furthest->scope == span->scope && meets(furthest, &span->first))
 			overlap(c, sweep, furthest, span);
-		if (!furthest || furthest->scope != span->scope || furthest->last < span->last)
+		if (!furthest || furthest->scope != span->scope || !meets(furthest, &span->last))
 			furthest = span;
 	}
 }
 
-const struct gl_span *gl_find_span(const struct gl_spans *spans, uint32_t scope, uint32_t address)
+const struct gl_span *gl_find_span(const struct gl_spans *spans, uint32_t scope, const struct gl_prefix *address)
 {
 	size_t low = 0, high = spans->count;
 
@@ -253,12 +282,12 @@ const struct gl_span *gl_find_span(const struct gl_spans *spans, uint32_t scope,
 		size_t middle = low + (high - low) / 2;
 		const struct gl_span *span = &spans->items[middle];
 
-		if (span->scope < scope || (span->scope == scope && span->first <= address))
+		if (span->scope < scope || (span->scope == scope && gl_compare(&span->first, address) <= 0))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (!low || spans->items[low - 1].scope != scope || spans->items[low - 1].last < address)
+	if (!low || spans->items[low - 1].scope != scope || !meets(&spans->items[low - 1], address))
 		return NULL;
 	return &spans->items[low - 1];
 }

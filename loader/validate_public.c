@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Who owns what on the uplinks: addresses that networks translate to, floating addresses, forwarded ports?
  * Neighbours: validate.c (who calls), validate.h. What depends on the host's own addresses is compile.c's to check. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 /* Ports of a public address that connections are translated to. */
 struct ports {
 	uint32_t uplink;
-	uint32_t address; /* host order; 0: the uplink's own */
+	struct gl_prefix address; /* all zero: the uplink's own of its family */
 	uint16_t min, max;
 	uint16_t furthest; /* greatest max up to here, of the same address */
 	size_t furthest_at;
@@ -25,12 +24,11 @@ struct pool {
 	size_t count;
 };
 
-static struct gl_prefix v4_prefix(uint32_t address, struct gl_loc loc)
+static struct gl_prefix own(uint8_t family)
 {
-	struct gl_prefix prefix = { .family = AF_INET, .len = 32, .loc = loc };
-	uint32_t be = htonl(address);
+	struct gl_prefix prefix = { .family = family };
 
-	memcpy(prefix.bytes, &be, 4);
+	prefix.len = gl_whole(&prefix);
 	return prefix;
 }
 
@@ -38,26 +36,26 @@ static struct gl_prefix v4_prefix(uint32_t address, struct gl_loc loc)
 static void check_not_inside(struct gl_check *c, const struct gl_prefix *address, const struct gl_net *net,
 			     const char *what)
 {
-	const struct gl_span *span = gl_find_span(&c->joined, net->tenant_index, gl_v4(address));
+	const struct gl_span *span = gl_find_span(&c->joined, net->tenant_index, address);
 	const struct gl_holder *had;
 	char text[50], in[50], where[128];
 
 	gl_prefix_format(address, text);
 	if (!span)
-		span = gl_find_span(&c->routed, net->uplink, gl_v4(address));
+		span = gl_find_span(&c->routed, net->uplink, address);
 	if (span) {
 		GL_REPORT(c, address->loc, "%s %s lies inside the subnet %s of network \"%s\", at %s", what, text,
 			  gl_prefix_format(span->prefix, in), span->net->network->name.s,
 			  gl_check_where(span->prefix->loc, where));
 		return;
 	}
-	had = gl_check_seen(c, GL_SEEN_ADDRESS, GL_SEGMENT(net->uplink, 0), address->bytes, 4);
+	had = gl_check_seen_address(c, GL_SEEN_ADDRESS, GL_SEGMENT(net->uplink, 0), address);
 	if (had) {
 		GL_REPORT(c, address->loc, "%s %s is the address of a guest on the same uplink, at %s", what, text,
 			  gl_check_where(had->loc, where));
 		return;
 	}
-	had = gl_check_seen(c, GL_SEEN_ROUTER, GL_SEGMENT(net->uplink, 0), address->bytes, 4);
+	had = gl_check_seen_address(c, GL_SEEN_ROUTER, GL_SEGMENT(net->uplink, 0), address);
 	if (had)
 		GL_REPORT(c, address->loc, "%s %s is a gateway on the same uplink, at %s", what, text,
 			  gl_check_where(had->loc, where));
@@ -76,66 +74,89 @@ static void check_pool_address(struct gl_check *c, const struct gl_net *net, con
 	struct gl_holder holder = { address->loc, net->tenant->name.s, net->network->name.s };
 	char text[50];
 
-	if (gl_check_first(c, GL_SEEN_POOL, net->index, address->bytes, 4, &holder)) {
+	if (gl_check_first_address(c, GL_SEEN_POOL, net->index, address, &holder)) {
 		GL_REPORT(c, address->loc, "address %s is listed twice in nat of network \"%s\"",
 			  gl_prefix_format(address, text), net->network->name.s);
 		return;
 	}
-	if (!gl_check_first(c, GL_SEEN_NAT, net->uplink, address->bytes, 4, &holder))
+	if (!gl_check_first_address(c, GL_SEEN_NAT, net->uplink, address, &holder))
 		count_public(c, address->loc);
 	check_not_inside(c, address, net, "nat address");
 }
 
-static size_t range_size(const struct gl_range *range)
-{
-	return range->first.family == AF_INET ? (size_t)gl_v4(&range->last) - gl_v4(&range->first) + 1 : 1;
-}
-
 /* Only ports that were asked for: the default range steps aside for forwarded ports. */
-static void add_ports(struct pool *pool, const struct gl_net *net, uint32_t address)
+static void add_ports(struct pool *pool, const struct gl_net *net, const struct gl_prefix *address)
 {
 	for (size_t i = 0; i < net->network->nat_port_count; i++)
 		pool->items[pool->count++] = (struct ports){ .uplink = net->uplink,
-							     .address = address,
+							     .address = *address,
 							     .min = net->network->nat_ports[i].first,
 							     .max = net->network->nat_ports[i].last,
 							     .net = net };
 }
 
+/* Does the network name addresses of that family? Otherwise it translates to the uplink's own. */
+static bool names_family(const struct gl_network *network, uint8_t family)
+{
+	for (size_t i = 0; i < network->nat_address_count; i++) {
+		/* not readable: may be anything */
+		if (!network->nat_addresses[i].first.family || network->nat_addresses[i].first.family == family)
+			return true;
+	}
+	return false;
+}
+
+static bool check_range(struct gl_check *c, const struct gl_net *net, const struct gl_range *range)
+{
+	bool usable = gl_check_usable(c, &range->first, "nat address");
+	char text[50];
+
+	if (usable && gl_compare(&range->last, &range->first))
+		usable = gl_check_usable(c, &range->last, "nat address");
+	if (usable && net->clear && !gl_has_subnet(net->network, range->first.family)) {
+		GL_REPORT(c, range->first.loc,
+			  "nat address %s: network \"%s\" has no %s subnet that could be translated to it",
+			  gl_prefix_format(&range->first, text), net->network->name.s, gl_family_name(&range->first));
+		usable = false;
+	}
+	return usable;
+}
+
 static void check_nat(struct gl_check *c, const struct gl_net *net, struct pool *pool)
 {
 	const struct gl_network *network = net->network;
-	size_t total = 0, ranges = network->nat_port_count ? network->nat_port_count : 1;
+	size_t total[2] = { 0 }, ranges = network->nat_port_count ? network->nat_port_count : 1;
 
 	if (network->mode != GL_MODE_NAT || net->uplink == GL_NONE || ranges > GL_NET_POOL)
 		return;
-	if (!network->nat_address_count)
-		add_ports(pool, net, 0);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct gl_prefix address = own(v6 ? AF_INET6 : AF_INET);
+
+		if (!names_family(network, address.family))
+			add_ports(pool, net, &address);
+	}
 	for (size_t i = 0; i < network->nat_address_count && !c->err; i++) {
 		const struct gl_range *range = &network->nat_addresses[i];
-		bool usable = gl_check_v4(c, &range->first, "nat address");
+		bool usable = check_range(c, net, range);
+		size_t size = gl_range_size(range, GL_NET_POOL), *of = &total[range->first.family == AF_INET6];
+		struct gl_prefix address = range->first;
 
-		if (usable && gl_v4(&range->last) != gl_v4(&range->first))
-			usable = gl_check_v4(c, &range->last, "nat address");
-		total += range_size(range);
-		if (total > GL_NET_POOL) {
+		*of += size;
+		if (*of > GL_NET_POOL) {
 			GL_REPORT(c, range->first.loc, "network \"%s\" translates to more than %d public addresses",
 				  network->name.s, GL_NET_POOL);
 			return;
 		}
-		if (total * ranges > GL_NET_POOL) {
+		if (*of * ranges > GL_NET_POOL) {
 			GL_REPORT(c, range->first.loc,
 				  "network \"%s\" translates to more than %d public addresses, each counted for every "
-				  "one "
-				  "of its %zu ranges of ports",
+				  "one of its %zu ranges of ports",
 				  network->name.s, GL_NET_POOL, ranges);
 			return;
 		}
-		for (size_t k = 0; usable && k < range_size(range); k++) {
-			struct gl_prefix address = v4_prefix(gl_v4(&range->first) + (uint32_t)k, range->first.loc);
-
+		for (size_t k = 0; usable && k < size; k++, address = gl_next(&address)) {
 			check_pool_address(c, net, &address);
-			add_ports(pool, net, gl_v4(&address));
+			add_ports(pool, net, &address);
 		}
 	}
 }
@@ -143,11 +164,13 @@ static void check_nat(struct gl_check *c, const struct gl_net *net, struct pool 
 static int by_address(const void *va, const void *vb)
 {
 	const struct ports *a = va, *b = vb;
+	int order;
 
 	if (a->uplink != b->uplink)
 		return a->uplink < b->uplink ? -1 : 1;
-	if (a->address != b->address)
-		return a->address < b->address ? -1 : 1;
+	order = gl_compare(&a->address, &b->address);
+	if (order)
+		return order;
 	if (a->min != b->min)
 		return a->min < b->min ? -1 : 1;
 	return a->net < b->net ? -1 : a->net > b->net;
@@ -162,7 +185,7 @@ static void sort_pool(struct pool *pool)
 
 		p->furthest = p->max;
 		p->furthest_at = i;
-		if (before && before->uplink == p->uplink && before->address == p->address &&
+		if (before && before->uplink == p->uplink && !gl_compare(&before->address, &p->address) &&
 		    before->furthest > p->max) {
 			p->furthest = before->furthest;
 			p->furthest_at = before->furthest_at;
@@ -171,9 +194,10 @@ static void sort_pool(struct pool *pool)
 }
 
 /* Ports of an address that hold `port`, or NULL. */
-static const struct ports *find_ports(const struct pool *pool, uint32_t uplink, uint32_t address, uint16_t port)
+static const struct ports *find_ports(const struct pool *pool, uint32_t uplink, const struct gl_prefix *address,
+				      uint16_t port)
 {
-	struct ports wanted = { .uplink = uplink, .address = address, .min = port };
+	struct ports wanted = { .uplink = uplink, .address = *address, .min = port };
 	size_t low = 0, high = pool->count;
 	const struct ports *last;
 
@@ -190,20 +214,34 @@ static const struct ports *find_ports(const struct pool *pool, uint32_t uplink, 
 	if (!low)
 		return NULL;
 	last = &pool->items[low - 1];
-	if (last->uplink != uplink || last->address != address || last->furthest < port)
+	if (last->uplink != uplink || gl_compare(&last->address, address) || last->furthest < port)
 		return NULL;
 	return &pool->items[last->furthest_at];
 }
 
 /* ---- floating ------------------------------------------------------------------------------------------------- */
 
-static void check_floating(struct gl_check *c, const struct gl_prefix *address, const struct gl_net *net)
+/* Public addresses lead to the interface's first address of their family. */
+static bool check_inner(struct gl_check *c, const struct gl_prefix *address, const struct gl_interface *interface,
+			const struct gl_net *net, const char *what)
+{
+	char text[50];
+
+	if (!net->clear || gl_has_family(net->network, interface, address->family))
+		return true;
+	GL_REPORT(c, address->loc, "%s %s: interface \"%s\" has no %s address that it could lead to", what,
+		  gl_prefix_format(address, text), interface->tap.s, gl_family_name(address));
+	return false;
+}
+
+static void check_floating(struct gl_check *c, const struct gl_prefix *address, const struct gl_interface *interface,
+			   const struct gl_net *net)
 {
 	struct gl_holder holder = { address->loc, NULL, NULL };
 	const struct gl_holder *had;
 	char text[50], where[128];
 
-	if (!gl_check_v4(c, address, "floating IP") || !net || net->network->mode == GL_MODE_NONE)
+	if (!gl_check_usable(c, address, "floating IP") || !net || net->network->mode == GL_MODE_NONE)
 		return;
 	gl_prefix_format(address, text);
 	if (net->network->mode != GL_MODE_NAT) {
@@ -211,18 +249,18 @@ static void check_floating(struct gl_check *c, const struct gl_prefix *address, 
 			  net->network->name.s, gl_mode_name(net->network->mode));
 		return;
 	}
-	if (net->uplink == GL_NONE)
+	if (!check_inner(c, address, interface, net, "floating IP") || net->uplink == GL_NONE)
 		return;
 	holder.tenant = net->tenant->name.s;
 	holder.network = net->network->name.s;
-	had = gl_check_first(c, GL_SEEN_FLOATING, net->uplink, address->bytes, 4, &holder);
+	had = gl_check_first_address(c, GL_SEEN_FLOATING, net->uplink, address, &holder);
 	if (had) {
 		GL_REPORT(c, address->loc, "floating IP %s is used twice; first by tenant \"%s\" at %s", text,
 			  had->tenant, gl_check_where(had->loc, where));
 		return;
 	}
 	count_public(c, address->loc);
-	had = gl_check_seen(c, GL_SEEN_NAT, net->uplink, address->bytes, 4);
+	had = gl_check_seen_address(c, GL_SEEN_NAT, net->uplink, address);
 	if (had)
 		GL_REPORT(c, address->loc, "floating IP %s is a nat address of network \"%s\" too, at %s", text,
 			  had->network, gl_check_where(had->loc, where));
@@ -258,9 +296,10 @@ static bool in_pool(const struct gl_network *network, const struct gl_prefix *ad
 	for (size_t i = 0; i < network->nat_address_count; i++) {
 		const struct gl_range *range = &network->nat_addresses[i];
 
-		if (range->first.family != AF_INET) /* not readable: may be anything */
+		if (!range->first.family) /* not readable: may be anything */
 			return true;
-		if (gl_v4(&range->first) <= gl_v4(address) && gl_v4(address) <= gl_v4(&range->last))
+		if (range->first.family == address->family && gl_compare(&range->first, address) <= 0 &&
+		    gl_compare(address, &range->last) <= 0)
 			return true;
 	}
 	return false;
@@ -280,29 +319,31 @@ static void check_forward_place(struct gl_check *c, const struct gl_port_forward
 	const struct gl_holder *had;
 	const struct ports *ports;
 	struct {
-		uint8_t address[4];
+		uint8_t address[16];
 		uint16_t port;
-		uint8_t proto, pad;
-	} key = { .port = forward->port, .proto = forward->proto };
+		uint8_t proto, family;
+	} key = { .port = forward->port, .proto = forward->proto, .family = address->family };
+	struct gl_prefix uplinks = own(address->family);
+	bool named = names_family(network, address->family);
 	char text[50], where[128];
 
 	gl_prefix_format(address, text);
-	had = gl_check_seen(c, GL_SEEN_FLOATING, net->uplink, address->bytes, 4);
+	had = gl_check_seen_address(c, GL_SEEN_FLOATING, net->uplink, address);
 	if (had) {
 		GL_REPORT(c, address->loc, "address %s is a floating IP, at %s; all its ports belong to one interface",
 			  text, gl_check_where(had->loc, where));
 		return;
 	}
-	if (network->nat_address_count && network->nat_address_count <= GL_NET_POOL && !in_pool(network, address)) {
+	if (named && network->nat_address_count <= 2 * GL_NET_POOL && !in_pool(network, address)) {
 		GL_REPORT(c, address->loc, "address %s is none of the nat addresses of network \"%s\"", text,
 			  network->name.s);
 		return;
 	}
-	if (!network->nat_address_count)
+	if (!named)
 		check_not_inside(c, address, net, "address");
 	if (!forward->port || !forward->proto)
 		return;
-	memcpy(key.address, address->bytes, 4);
+	memcpy(key.address, address->bytes, sizeof(key.address));
 	had = gl_check_first(c, GL_SEEN_FORWARD, net->uplink, &key, sizeof(key), &holder);
 	if (had) {
 		GL_REPORT(c, forward->loc, "port %u/%s of %s is forwarded twice; first by tenant \"%s\" at %s",
@@ -310,9 +351,9 @@ static void check_forward_place(struct gl_check *c, const struct gl_port_forward
 			  gl_check_where(had->loc, where));
 		return;
 	}
-	ports = find_ports(pool, net->uplink, gl_v4(address), forward->port);
-	if (!ports && !network->nat_address_count)
-		ports = find_ports(pool, net->uplink, 0, forward->port);
+	ports = find_ports(pool, net->uplink, address, forward->port);
+	if (!ports && !named)
+		ports = find_ports(pool, net->uplink, &uplinks, forward->port);
 	if (ports)
 		GL_REPORT(c, forward->loc,
 			  "port %u lies in the range that connections are translated to: %u-%u of network \"%s\"",
@@ -323,7 +364,7 @@ static void check_forward(struct gl_check *c, uint32_t tenant, const struct gl_g
 			  const struct gl_port_forward *forward, const struct pool *pool)
 {
 	const struct gl_interface *interface = forward_target(c, guest, forward);
-	bool usable = gl_check_v4(c, &forward->address, "address");
+	bool usable = gl_check_usable(c, &forward->address, "address");
 	const struct gl_net *net;
 
 	if (c->forward_count++ == GL_MAX_FORWARDS)
@@ -336,7 +377,7 @@ static void check_forward(struct gl_check *c, uint32_t tenant, const struct gl_g
 	if (net->network->mode != GL_MODE_NAT)
 		GL_REPORT(c, forward->loc, "port forward into network \"%s\" of mode %s; expected nat",
 			  net->network->name.s, gl_mode_name(net->network->mode));
-	else if (usable && net->uplink != GL_NONE)
+	else if (usable && check_inner(c, &forward->address, interface, net, "address") && net->uplink != GL_NONE)
 		check_forward_place(c, forward, net, pool);
 }
 
@@ -347,7 +388,7 @@ void gl_check_public(struct gl_check *c)
 	size_t room = 0;
 
 	for (size_t i = 0; i < c->net_count; i++)
-		room += c->nets[i].network->mode == GL_MODE_NAT ? GL_NET_POOL : 0;
+		room += c->nets[i].network->mode == GL_MODE_NAT ? 2 * GL_NET_POOL : 0; /* of each family */
 	pool.items = gl_arena_array(&c->arena, room, sizeof(*pool.items));
 	if (!pool.items) {
 		c->err = -ENOMEM;
@@ -368,7 +409,7 @@ void gl_check_public(struct gl_check *c)
 				if (interface->floating_count)
 					net = gl_check_net(c, t, interface->network.s);
 				for (size_t f = 0; f < interface->floating_count && !c->err; f++)
-					check_floating(c, &interface->floating_ips[f], net);
+					check_floating(c, &interface->floating_ips[f], interface, net);
 			}
 		}
 	}

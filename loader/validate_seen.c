@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What the validator's parts share: who had a name, MAC or address first, whose network is which, and what an IPv4
- * prefix covers. Neighbours: validate.h, and above it validate_net.c, validate_public.c and validate.c. */
+/* What the validator's parts share: who had a name, MAC or address first, whose network is which?
+ * Neighbours: validate.h, and above it validate_net.c, validate_public.c and validate.c. */
 #include "loader/validate.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* How many interfaces one broadcast frame has to reach; stands in the table of what was seen. */
 struct gl_members {
@@ -65,65 +63,34 @@ const char *gl_check_where(struct gl_loc loc, char buf[128])
 
 /* ---- addresses ------------------------------------------------------------------------------------------------ */
 
-uint32_t gl_v4(const struct gl_prefix *prefix)
-{
-	uint32_t be;
+/* Family and address, so that no key of one family is one of the other. */
+struct address_key {
+	uint8_t family;
+	uint8_t bytes[16];
+};
 
-	memcpy(&be, prefix->bytes, sizeof(be));
-	return ntohl(be);
+static struct address_key address_key(const struct gl_prefix *address)
+{
+	struct address_key key = { .family = address->family };
+
+	memcpy(key.bytes, address->bytes, sizeof(key.bytes));
+	return key;
 }
 
-static uint32_t host_mask(const struct gl_prefix *prefix)
+const struct gl_holder *gl_check_first_address(struct gl_check *c, enum gl_seen kind, uint32_t scope,
+					       const struct gl_prefix *address, const struct gl_holder *holder)
 {
-	return prefix->len ? (uint32_t)((1ull << (32 - prefix->len)) - 1) : 0xffffffff;
+	struct address_key key = address_key(address);
+
+	return gl_check_first(c, kind, scope, &key, sizeof(key), holder);
 }
 
-uint32_t gl_v4_first(const struct gl_prefix *prefix)
+const struct gl_holder *gl_check_seen_address(const struct gl_check *c, enum gl_seen kind, uint32_t scope,
+					      const struct gl_prefix *address)
 {
-	return gl_v4(prefix) & ~host_mask(prefix);
-}
+	struct address_key key = address_key(address);
 
-uint32_t gl_v4_last(const struct gl_prefix *prefix)
-{
-	return gl_v4(prefix) | host_mask(prefix);
-}
-
-const char *gl_reserved_name(const struct gl_prefix *subnet, uint32_t address)
-{
-	if (subnet->len > 30) /* RFC 3021 */
-		return NULL;
-	if (address == gl_v4_first(subnet))
-		return "the network address";
-	return address == gl_v4_last(subnet) ? "the broadcast address" : NULL;
-}
-
-bool gl_check_v4(struct gl_check *c, const struct gl_prefix *prefix, const char *what)
-{
-	static const struct {
-		uint32_t first, last;
-		const char *what;
-	} unusable[] = {
-		{ 0, 0x00ffffff, "0.0.0.0/8 (\"this network\")" },
-		{ 0x7f000000, 0x7fffffff, "127.0.0.0/8 (loopback)" },
-		{ 0xe0000000, 0xefffffff, "224.0.0.0/4 (multicast)" },
-		{ 0xffffffff, 0xffffffff, "255.255.255.255 (broadcast)" },
-	};
-	char buf[50];
-
-	if (prefix->family == AF_INET6) {
-		GL_REPORT(c, prefix->loc, "IPv6 is not supported yet: %s %s", what, gl_prefix_format(prefix, buf));
-		return false;
-	}
-	if (prefix->family != AF_INET)
-		return false;
-	for (size_t i = 0; i < sizeof(unusable) / sizeof(*unusable); i++) {
-		if (gl_v4(prefix) < unusable[i].first || gl_v4_last(prefix) > unusable[i].last)
-			continue;
-		GL_REPORT(c, prefix->loc, "%s %s cannot be used: it lies in %s", what, gl_prefix_format(prefix, buf),
-			  unusable[i].what);
-		return false;
-	}
-	return true;
+	return gl_check_seen(c, kind, scope, &key, sizeof(key));
 }
 
 const struct gl_net *gl_check_net(const struct gl_check *c, uint32_t tenant, const char *name)

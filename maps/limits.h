@@ -14,6 +14,8 @@
 #define GL_NET_POOL 16 /* public addresses a network translates to, of each family */
 #define GL_RA_BODY 240 /* bytes of a router advertisement's ICMPv6 message: 4 prefixes, MTU, 4 name servers */
 #define GL_RA_INTERVAL 600 /* seconds between router advertisements that nobody asked for */
+#define GL_RA_INTERVAL_LEAST 4 /* RFC 4861 6.2.1, as the most is */
+#define GL_RA_INTERVAL_MOST 1800
 #define GL_RA_LIFETIME 9000 /* seconds (RFC 4861 6.2.1: at most 9000; RFC 8319 allows 65535) */
 #define GL_RA_DNS 4 /* name servers that it can name */
 #define GL_EXT_HEADERS 8 /* IPv6 extension headers that are walked; a packet with more is dropped */
