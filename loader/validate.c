@@ -245,7 +245,7 @@ static void check_interface(struct gl_check *c, uint32_t t, const struct gl_inte
 	if (interface->slaac && net && net->clear)
 		check_slaac(c, interface, net);
 	for (size_t i = 0; i < interface->allowed_count && !c->err; i++) {
-		if (gl_check_pair(c, &interface->allowed_address_pairs[i]))
+		if (gl_check_usable_here(c, &interface->allowed_address_pairs[i], "allowed address pair"))
 			check_allowed(c, &interface->allowed_address_pairs[i], net);
 	}
 }

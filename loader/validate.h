@@ -103,7 +103,8 @@ size_t gl_range_size(const struct gl_range *range, size_t most); /* addresses; b
 /* Reports addresses that nobody can hold; `what` as in "address". False for those, and for the ones that the parser
  * reported. */
 bool gl_check_usable(struct gl_check *c, const struct gl_prefix *prefix, const char *what);
-bool gl_check_pair(struct gl_check *c, const struct gl_prefix *pair); /* likewise; link-local ones are fine */
+/* Likewise where link-local ones are fine. */
+bool gl_check_usable_here(struct gl_check *c, const struct gl_prefix *prefix, const char *what);
 bool gl_check_subnet_usable(struct gl_check *c, const struct gl_prefix *subnet);
 bool gl_check_host_bits(struct gl_check *c,
 			const struct gl_prefix *prefix); /* false, and reported, where some are set */

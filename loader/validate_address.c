@@ -7,10 +7,9 @@
 
 #include "loader/validate.h"
 
-/* What an address, an allowed address pair or a subnet cannot be, or hold any of. Guests may have further link-local
- * addresses by pairs. */
+/* What an address, one that may be link-local, or a subnet cannot be, or hold any of. */
 #define ADDRESS 1
-#define PAIR 2
+#define LOCAL 2
 #define SUBNET 4
 #define V4(length, ...)                                                                                                \
 	{                                                                                                              \
@@ -25,16 +24,16 @@ static const struct unusable {
 	const char *what;
 	unsigned by;
 } unusable[] = {
-	{ V4(8, 0), "\"this network\"", ADDRESS | PAIR | SUBNET },
-	{ V4(8, 127), "loopback", ADDRESS | PAIR | SUBNET },
-	{ V4(4, 224), "multicast", ADDRESS | PAIR | SUBNET },
+	{ V4(8, 0), "\"this network\"", ADDRESS | LOCAL | SUBNET },
+	{ V4(8, 127), "loopback", ADDRESS | LOCAL | SUBNET },
+	{ V4(4, 224), "multicast", ADDRESS | LOCAL | SUBNET },
 	{ V4(4, 240), "reserved", SUBNET },
-	{ V4(32, 255, 255, 255, 255), "broadcast", ADDRESS | PAIR },
-	{ V6(128, 0), "unspecified", ADDRESS | PAIR | SUBNET },
-	{ V6(128, [15] = 1), "loopback", ADDRESS | PAIR | SUBNET },
-	{ V6(96, [10] = 255, [11] = 255), "IPv4 written as IPv6", ADDRESS | PAIR | SUBNET },
+	{ V4(32, 255, 255, 255, 255), "broadcast", ADDRESS | LOCAL },
+	{ V6(128, 0), "unspecified", ADDRESS | LOCAL | SUBNET },
+	{ V6(128, [15] = 1), "loopback", ADDRESS | LOCAL | SUBNET },
+	{ V6(96, [10] = 255, [11] = 255), "IPv4 written as IPv6", ADDRESS | LOCAL | SUBNET },
 	{ V6(10, 0xfe, 0x80), "link-local", ADDRESS | SUBNET },
-	{ V6(8, 0xff), "multicast", ADDRESS | PAIR | SUBNET },
+	{ V6(8, 0xff), "multicast", ADDRESS | LOCAL | SUBNET },
 };
 #define UNUSABLE (sizeof(unusable) / sizeof(*unusable))
 
@@ -112,8 +111,12 @@ static bool usable(struct gl_check *c, const struct gl_prefix *prefix, const cha
 
 		if (!(bad->by & by) || !gl_prefix_contains(&bad->prefix, prefix))
 			continue;
-		GL_REPORT(c, prefix->loc, "%s %s cannot be used: it lies in %s (%s)", what,
-			  gl_prefix_format(prefix, text), gl_prefix_format(&bad->prefix, in), bad->what);
+		if (bad->prefix.len == gl_whole(prefix))
+			GL_REPORT(c, prefix->loc, "%s %s cannot be used: it is the %s address", what,
+				  gl_prefix_format(prefix, text), bad->what);
+		else
+			GL_REPORT(c, prefix->loc, "%s %s cannot be used: it lies in %s (%s)", what,
+				  gl_prefix_format(prefix, text), gl_prefix_format(&bad->prefix, in), bad->what);
 		return false;
 	}
 	return true;
@@ -124,9 +127,9 @@ bool gl_check_usable(struct gl_check *c, const struct gl_prefix *prefix, const c
 	return usable(c, prefix, what, ADDRESS);
 }
 
-bool gl_check_pair(struct gl_check *c, const struct gl_prefix *pair)
+bool gl_check_usable_here(struct gl_check *c, const struct gl_prefix *prefix, const char *what)
 {
-	return usable(c, pair, "allowed address pair", PAIR);
+	return usable(c, prefix, what, LOCAL);
 }
 
 bool gl_check_subnet_usable(struct gl_check *c, const struct gl_prefix *subnet)

@@ -138,7 +138,7 @@ static void check_ra(struct gl_check *c, const struct gl_network *network)
 				  "name server %s is IPv4; expected IPv6, as router advertisements name no other",
 				  gl_prefix_format(&ra->dns[i], text));
 		else
-			gl_check_usable(c, &ra->dns[i], "name server");
+			gl_check_usable_here(c, &ra->dns[i], "name server");
 	}
 }
 
