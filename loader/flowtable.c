@@ -139,6 +139,7 @@ int gl_tables_read(const char *dir, const struct gl_object *obj, struct gl_table
 		char *colon = strchr(names.items[i], ':');
 		int fd = gl_pin_open(dir, "flows", names.items[i]);
 
+		t->map = GL_MAP_FLOW4;
 		t->tenant = strtoul(names.items[i], NULL, 10);
 		snprintf(t->pin, sizeof(t->pin), "%s", names.items[i]);
 		if (colon)

@@ -12,7 +12,8 @@ struct gl_table {
 	uint32_t tenant;
 	uint32_t max_entries; /* 0: the pin cannot be read */
 	uint32_t map_id;
-	bool linked; /* gl_flow4[tenant] is this table */
+	enum gl_map_id map; /* GL_MAP_FLOW4 or GL_MAP_FLOW6: whose keys and values it has */
+	bool linked; /* the map's element of the tenant is this table */
 	char name[GL_NAME_LEN]; /* the tenant's */
 	char pin[256];
 };

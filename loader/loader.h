@@ -60,6 +60,14 @@ int gl_delete_all(struct gl_host *host, gl_progress_fn progress, void *arg, stru
 int gl_delete_tenant(struct gl_host *host, const char *tenant, gl_progress_fn progress, void *arg, struct gl_plan **ret,
 		     struct gl_diag *diag);
 
+struct gl_filter {
+	const char *tenant, *network, *tap; /* NULL: any */
+};
+
+/* Sends the router advertisement of its network to each attached guest interface that the filter (NULL: none) leaves.
+ * Networks without one are passed over. *told gets how many interfaces were told. */
+int gl_advertise(struct gl_host *host, const struct gl_filter *filter, size_t *told, struct gl_diag *diag);
+
 /* ---- look -------------------------------------------------------------------------------------------------- */
 
 /* The definition last applied; -ENOENT when none was. The host keeps it. */
@@ -93,10 +101,6 @@ struct gl_status {
 };
 int gl_status_read(struct gl_host *host, struct gl_status **ret, struct gl_diag *diag);
 void gl_status_free(struct gl_status *status);
-
-struct gl_filter {
-	const char *tenant, *network, *tap; /* NULL: any */
-};
 
 /* What a flow is like. Addresses and ports are those before translation, or those after it, all of the same side. */
 struct gl_flow_filter {
