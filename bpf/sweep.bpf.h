@@ -89,14 +89,18 @@ static int sweep_tenant(void *map, __u32 *tenant, struct gl_sweep_timer *sweep)
 	return 0;
 }
 
+/* The timer of the tenant that the packet names. */
+static __always_inline struct gl_sweep_timer *sweep_asked(struct __sk_buff *ctx, __u32 *tenant)
+{
+	return bpf_skb_load_bytes(ctx, ETH_HLEN, tenant, sizeof(*tenant)) ? NULL
+									  : bpf_map_lookup_elem(&gl_sweep, tenant);
+}
+
 SEC("tc") int sweep_tc(struct __sk_buff *ctx)
 {
-	struct gl_sweep_timer *sweep;
-	__u32 tenant;
+	__u32 tenant = 0;
+	struct gl_sweep_timer *sweep = sweep_asked(ctx, &tenant);
 
-	if (bpf_skb_load_bytes(ctx, ETH_HLEN, &tenant, sizeof(tenant)))
-		return TC_ACT_SHOT;
-	sweep = bpf_map_lookup_elem(&gl_sweep, &tenant);
 	if (!sweep)
 		return TC_ACT_SHOT;
 	sweep->tenant = tenant;

@@ -26,6 +26,7 @@ static unsigned tenants, nets, ports;
 void names_reset(void)
 {
 	tenants = nets = ports = 0;
+	addr_reset();
 }
 
 unsigned tenant_number(const char *name)
@@ -70,51 +71,70 @@ unsigned port_count(void)
 
 static uint32_t addr_of(const struct gl_prefix *prefix)
 {
-	const uint8_t *b = prefix->bytes;
+	return addr_number(prefix->family == AF_INET6 ? 6 : 4, prefix->bytes);
+}
 
-	return (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
+/* The first of a list that is of the definition's family; NULL: there is none. */
+static const struct gl_prefix *first_of(const struct m_def *def, const struct gl_prefix *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].family == (def->family == 6 ? AF_INET6 : AF_INET))
+			return &list[i];
+	return NULL;
 }
 
 static void read_net(struct m_def *def, unsigned tenant, const struct gl_network *net)
 {
 	const char *owner = def->tenants[tenant]->name.s;
 	struct m_net *n = &def->nets[net_number(owner, net->name.s)];
-	struct gl_prefix gw = gl_network_gateway(net, 0);
+	struct gl_prefix gw;
 
 	n->def = net;
 	n->tenant = tenant;
-	n->subnet = addr_of(&net->subnets[0]);
-	n->mask = ~0u << (32 - net->subnets[0].len);
-	n->gw = addr_of(&gw);
 	gl_gateway_mac(owner, net->name.s, n->gw_mac);
+	n->subnet = first_of(def, net->subnets, net->subnet_count);
+	if (!n->subnet)
+		return;
+	gw = gl_network_gateway(net, n->subnet - net->subnets);
+	n->base = addr_of(n->subnet);
+	n->gw = addr_of(&gw);
+	if (def->family == 6)
+		n->link = addr_eui64(0, n->gw_mac);
 	if (net->mode != GL_MODE_NAT)
 		return;
 	for (; n->span_count < net->nat_port_count && n->span_count < M_SPANS; n->span_count++)
 		n->spans[n->span_count] = net->nat_ports[n->span_count];
 	for (size_t i = 0; i < net->nat_address_count; i++)
-		for (uint32_t a = addr_of(&net->nat_addresses[i].first); a <= addr_of(&net->nat_addresses[i].last); a++)
-			n->pool[n->pool_count++] = a;
+		if (first_of(def, &net->nat_addresses[i].first, 1))
+			for (uint32_t a = addr_of(&net->nat_addresses[i].first);
+			     a <= addr_of(&net->nat_addresses[i].last); a++)
+				n->pool[n->pool_count++] = a;
 }
 
 static void read_port(struct m_def *def, unsigned tenant, const struct gl_interface *iface)
 {
 	struct m_port *p = &def->ports[port_number(iface->tap.s)];
+	const struct gl_prefix *addr = first_of(def, iface->addresses, iface->address_count);
+	const struct gl_prefix *floating = first_of(def, iface->floating_ips, iface->floating_count);
 
 	p->def = iface;
 	p->tenant = tenant;
 	p->net = net_number(def->tenants[tenant]->name.s, iface->network.s);
 	memcpy(p->mac, iface->mac, 6);
-	p->addr = addr_of(&iface->addresses[0]);
-	p->floating = iface->floating_count ? addr_of(&iface->floating_ips[0]) : 0;
+	p->addr = addr ? addr_of(addr) : 0;
+	p->floating = floating ? addr_of(floating) : 0;
+	if (def->nets[p->net].subnet && def->family == 6)
+		p->link = addr_eui64(0, p->mac);
 }
 
-int def_read(const char *text, struct m_def *ret)
+int def_read(const char *text, unsigned family, struct m_def *ret)
 {
 	struct gl_diag diag = { 0 };
 	struct gl_definition *def = NULL;
 	int err = gl_definition_new(&def);
 
 	memset(ret, 0, sizeof(*ret));
+	ret->family = family;
 	if (!err)
 		err = gl_parse(def, "definition", text, strlen(text), &diag);
 	if (!err)

@@ -8,8 +8,8 @@
 
 bool key_equal(const struct m_key *a, const struct m_key *b)
 {
-	return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport &&
-	       a->scope == b->scope && a->proto == b->proto && a->kind == b->kind;
+	return a->family == b->family && a->src == b->src && a->dst == b->dst && a->sport == b->sport &&
+	       a->dport == b->dport && a->scope == b->scope && a->proto == b->proto && a->kind == b->kind;
 }
 
 struct m_entry *flow_find_key(struct m_state *s, unsigned tenant, const struct m_key *key)
@@ -26,16 +26,17 @@ void flow_peer(const struct m_entry *e, struct m_key *ret)
 			       .dst = e->nsrc,
 			       .sport = e->ndport,
 			       .dport = e->nsport,
+			       .family = e->key.family,
 			       .scope = e->peer_scope,
 			       .proto = e->key.proto };
 }
 
-size_t flow_used(const struct m_state *s, unsigned tenant)
+size_t flow_used(const struct m_state *s, unsigned tenant, unsigned family)
 {
 	size_t n = 0;
 
 	for (unsigned i = 0; i < s->top; i++)
-		n += s->entries[i].used && s->entries[i].tenant == tenant;
+		n += s->entries[i].used && s->entries[i].tenant == tenant && s->entries[i].key.family == family;
 	return n;
 }
 
@@ -51,7 +52,7 @@ struct m_entry *flow_entry(struct m_model *m, unsigned tenant, const struct m_ke
 
 	if (e)
 		return e;
-	if (flow_used(m->state, tenant) >= flow_capacity(m, tenant))
+	if (flow_used(m->state, tenant, key->family) >= flow_capacity(m, tenant))
 		return NULL;
 	for (unsigned i = 0; i < M_ENTRIES; i++)
 		if (!m->state->entries[i].used) {
@@ -78,6 +79,7 @@ void mapping_remove(struct m_state *s, const struct m_entry *mapping)
 	const struct m_key own = mapping->key;
 	const struct m_key other = { .dst = mapping->nsrc,
 				     .dport = mapping->nsport,
+				     .family = own.family,
 				     .scope = M_SCOPE_UPLINK,
 				     .proto = own.proto,
 				     .kind = GL_FLOW_MAPPED };
@@ -220,8 +222,8 @@ static enum gl_drop evaluate(struct m_model *m, struct m_opening *o, struct m_en
 	o->val.in = o->port;
 	reason = old && !opener_is_there(m, o) ? GL_DROP_NO_FLOW : rules_route(m, o);
 	/* A reply that nobody asked for, or a fragment of no flow. */
-	if (!reason && !old && pk->proto == IPPROTO_ICMP &&
-	    (pk_is_tail(pk) || pk->type == 0 || pk->type == 14 || pk->type == 16 || pk->type == 18))
+	if (!reason && !old && pk->proto == icmp_proto(pk->family) &&
+	    (pk_is_tail(pk) || (pk_asks(pk) && pk_asks(pk) != pk->type)))
 		reason = GL_DROP_NO_FLOW;
 	if (!reason && !o->answered && !o->host && o->key.proto == IPPROTO_TCP && (!old || anew))
 		reason = tcp_open(&o->val, &begun, pk, m->def->tenants[o->tenant]->tcp_pickup);
@@ -270,7 +272,7 @@ static enum gl_drop open_flow(struct m_model *m, struct m_leg *leg, struct m_ent
 		.port = leg->port,
 		.from_uplink = leg->from_uplink,
 		.hairpin = leg->hairpin,
-		.echo = pk->proto == IPPROTO_ICMP && !pk_is_tail(pk) && pk->type == 8,
+		.echo = pk_is_icmp(pk) && pk->type == (pk->family == 6 ? ECHO6 : ECHO4),
 		.frag = pk->frag & 0x3fff,
 		.target = M_UPLINK,
 	};
@@ -316,7 +318,8 @@ static enum gl_drop ask_again(struct m_model *m, struct m_leg *leg, struct m_ent
 		memcpy(o.smac, leg->pk->smac, 6);
 	}
 	o.from_uplink = o.key.scope == M_SCOPE_UPLINK;
-	o.echo = o.key.proto == IPPROTO_ICMP && o.key.dport == GL_ICMP_QUERY;
+	o.echo = o.key.proto == icmp_proto(o.key.family) &&
+		 o.key.dport == (o.key.family == 6 ? GL_ICMP6_QUERY : GL_ICMP_QUERY);
 	if (by_answer && opener->routed && !o.from_uplink && m->def->ports[o.port].def)
 		memcpy(o.dmac, m->def->nets[m->def->ports[o.port].net].gw_mac, 6);
 	reason = evaluate(m, &o, opener, leg->pk, false);
@@ -413,8 +416,8 @@ static bool is_needed(const struct m_state *s, const struct m_entry *mapping)
 		const struct m_entry *e = &s->entries[i];
 
 		if (e->used && e->tenant == mapping->tenant && e->mapped && !e->reply && !e->key.kind &&
-		    e->key.src == mapping->ndst && e->key.sport == mapping->ndport &&
-		    e->key.proto == mapping->key.proto)
+		    e->key.family == mapping->key.family && e->key.src == mapping->ndst &&
+		    e->key.sport == mapping->ndport && e->key.proto == mapping->key.proto)
 			return true;
 	}
 	return false;
@@ -429,7 +432,7 @@ void state_age(struct m_state *s, uint32_t seconds)
 		s->frags[i].idle += seconds;
 }
 
-static uint32_t timeout_of(const struct gl_tenant *tenant, uint8_t proto, enum gl_flow_state state)
+static uint32_t timeout_of(const struct gl_tenant *tenant, unsigned family, uint8_t proto, enum gl_flow_state state)
 {
 	static const uint32_t seconds[GL_TIMEOUT_COUNT] = {
 		GL_SECONDS_TCP_OPENING, GL_SECONDS_TCP_ESTABLISHED, GL_SECONDS_TCP_CLOSING, GL_SECONDS_TCP_CLOSED,
@@ -444,7 +447,7 @@ static uint32_t timeout_of(const struct gl_tenant *tenant, uint8_t proto, enum g
 	enum gl_timeout which = proto == IPPROTO_TCP			       ? tcp[state]
 				: proto == IPPROTO_UDP && state == GL_FLOW_NEW ? GL_TIMEOUT_UDP
 				: proto == IPPROTO_UDP			       ? GL_TIMEOUT_UDP_ASSURED
-				: proto == IPPROTO_ICMP			       ? GL_TIMEOUT_ICMP
+				: proto == icmp_proto(family)		       ? GL_TIMEOUT_ICMP
 									       : GL_TIMEOUT_OTHER;
 
 	return tenant->timeout[which] ? tenant->timeout[which] : seconds[which];
@@ -464,7 +467,7 @@ static void sweep_flows(struct m_state *s, const struct m_def *def)
 		peer = flow_find_key(s, e->tenant, &key);
 		idle = peer && peer->idle < e->idle ? peer->idle : e->idle;
 		if (e->reply ? peer || idle <= GL_SWEEP_SECONDS
-			     : idle <= timeout_of(def->tenants[e->tenant], e->key.proto, e->state))
+			     : idle <= timeout_of(def->tenants[e->tenant], e->key.family, e->key.proto, e->state))
 			continue;
 		e->used = false;
 		if (peer)
@@ -484,15 +487,16 @@ void state_sweep(struct m_state *s, const struct m_def *def)
 		const struct gl_tenant *tenant = def->tenants[e->tenant];
 
 		if (e->used && e->key.kind == GL_FLOW_MAPPING &&
-		    e->idle > (e->key.proto == IPPROTO_UDP ? timeout_of(tenant, IPPROTO_UDP, GL_FLOW_ASSURED)
-							   : timeout_of(tenant, IPPROTO_TCP, GL_FLOW_FIN_WAIT)))
+		    e->idle > (e->key.proto == IPPROTO_UDP ? timeout_of(tenant, 4, IPPROTO_UDP, GL_FLOW_ASSURED)
+							   : timeout_of(tenant, 4, IPPROTO_TCP, GL_FLOW_FIN_WAIT)))
 			mapping_remove(s, e);
 	}
 }
 
-void state_delete(struct m_state *s, unsigned tenant, uint8_t proto)
+void state_delete(struct m_state *s, unsigned tenant, unsigned family, uint8_t proto)
 {
 	for (unsigned i = 0; i < s->top; i++)
-		if (s->entries[i].tenant == tenant && s->entries[i].key.proto == proto)
+		if (s->entries[i].tenant == tenant && s->entries[i].key.family == family &&
+		    s->entries[i].key.proto == proto)
 			s->entries[i].used = false;
 }

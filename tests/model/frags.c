@@ -10,8 +10,8 @@ static struct m_frag *find(struct m_model *m, uint8_t scope, const struct pk *pk
 	for (unsigned i = 0; i < M_FRAGS; i++) {
 		struct m_frag *f = &m->state->frags[i];
 
-		if (!f->used || f->src != pk->src || f->dst != pk->dst || f->id != pk->id || f->proto != pk->proto ||
-		    f->scope != scope)
+		if (!f->used || f->family != pk->family || f->src != pk->src || f->dst != pk->dst || f->id != pk->id ||
+		    f->proto != pk_part_proto(pk) || f->scope != scope)
 			continue;
 		if (f->idle <= GL_SECONDS_FRAGMENT)
 			return f;
@@ -55,7 +55,7 @@ static bool is_complete(const struct m_frag *f)
 
 enum gl_drop frag_find(struct m_model *m, uint8_t scope, const struct pk *pk, struct m_key *key)
 {
-	const unsigned len = pk_l3_len(pk) - 20, first = pk->frag & 0x1fff;
+	const unsigned len = pk_part_len(pk), first = pk->frag & 0x1fff;
 	const bool last = !(pk->frag & 0x2000);
 	struct m_frag *f;
 
@@ -77,7 +77,7 @@ enum gl_drop frag_find(struct m_model *m, uint8_t scope, const struct pk *pk, st
 
 enum gl_drop frag_head(struct m_model *m, uint8_t scope, const struct pk *pk, const struct m_key *key, unsigned tenant)
 {
-	const unsigned units = (pk_l3_len(pk) - 20) / UNIT;
+	const unsigned units = pk_part_len(pk) / UNIT;
 	struct m_frag *place = NULL;
 	unsigned own = 0;
 
@@ -91,10 +91,11 @@ enum gl_drop frag_head(struct m_model *m, uint8_t scope, const struct pk *pk, co
 	if (own >= M_FRAG_SHARE || !place)
 		return GL_DROP_FRAGMENT_LIMIT;
 	*place = (struct m_frag){ .used = true,
+				  .family = pk->family,
 				  .src = pk->src,
 				  .dst = pk->dst,
 				  .id = pk->id,
-				  .proto = pk->proto,
+				  .proto = pk_part_proto(pk),
 				  .scope = scope,
 				  .sport = key->sport,
 				  .dport = key->dport,

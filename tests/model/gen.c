@@ -42,7 +42,8 @@ struct talk {
 };
 
 struct gen {
-	const struct m_def *defs;
+	const struct m_def (*both)[2]; /* as in sequence_make() */
+	const struct m_def *defs; /* of the family at hand */
 	struct m_sequence *seq;
 	struct talk talks[6];
 	unsigned talk_count;
@@ -58,6 +59,7 @@ static struct m_op *add(struct gen *g, enum m_op_kind kind)
 	op->id = ++g->ids;
 	op->kind = kind;
 	op->port = M_UPLINK;
+	op->pk.family = g->defs->family;
 	op->pk.ttl = 64;
 	op->pk.scale = -1;
 	op->xdp = chance(50);
@@ -71,13 +73,14 @@ static bool room(const struct gen *g, unsigned ops)
 
 /* ---- who talks to whom ------------------------------------------------------------------------------------------ */
 
+/* Mostly one that has an address of the family. */
 static unsigned some_port(const struct gen *g)
 {
 	unsigned port;
 
 	do {
 		port = random_below(M_PORTS);
-	} while (!g->defs[0].ports[port].def ||
+	} while (!g->defs[0].ports[port].def || (!g->defs[0].ports[port].addr && chance(90)) ||
 		 (g->defs[0].nets[g->defs[0].ports[port].net].def->mode == GL_MODE_ISOLATED && chance(60)));
 	return port;
 }
@@ -121,12 +124,12 @@ static uint32_t public_end(const struct gen *g, uint8_t proto, uint16_t *port)
 		for (size_t i = 0; i < def->tenants[t].guest_count; i++)
 			for (size_t j = 0; j < def->tenants[t].guests[i].forward_count; j++) {
 				const struct gl_port_forward *f = &def->tenants[t].guests[i].forwards[j];
-				const uint8_t *b = f->address.bytes;
+				const bool is6 = f->address.family == AF_INET6;
 
-				if (f->proto != proto || chance(40))
+				if (f->proto != proto || is6 != (g->defs[0].family == 6) || chance(40))
 					continue;
 				*port = f->port;
-				return (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
+				return addr_number(g->defs[0].family, f->address.bytes);
 			}
 	n = random_below(M_NETS);
 	for (unsigned i = 0; i < M_NETS; i++) {
@@ -138,6 +141,19 @@ static uint32_t public_end(const struct gen *g, uint8_t proto, uint16_t *port)
 		}
 	}
 	return outside();
+}
+
+/* An allowed address pair of the family, where there is one. */
+static bool some_pair(const struct gen *g, unsigned port, uint32_t *ret)
+{
+	const struct gl_interface *def = g->defs[0].ports[port].def;
+
+	for (size_t i = 0; i < def->allowed_count; i++)
+		if ((def->allowed_address_pairs[i].family == AF_INET6) == (g->defs[0].family == 6)) {
+			*ret = addr_number(g->defs[0].family, def->allowed_address_pairs[i].bytes);
+			return true;
+		}
+	return false;
 }
 
 static void to_gateway(struct m_op *op)
@@ -154,11 +170,8 @@ static void talk_from_guest(struct gen *g, struct talk *t)
 
 	t->open.port = port;
 	pk->src = ports[port].addr;
-	if (ports[port].def->allowed_count && chance(15)) {
-		const uint8_t *b = ports[port].def->allowed_address_pairs[0].bytes;
-
-		pk->src = (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
-	}
+	if (chance(15))
+		some_pair(g, port, &pk->src);
 	to_gateway(&t->open);
 	switch (random_below(10)) {
 	case 0:
@@ -170,11 +183,8 @@ static void talk_from_guest(struct gen *g, struct talk *t)
 	case 2: /* another network of the tenant, or a neighbour by the gateway */
 		other = sibling(g, port, chance(30));
 		pk->dst = ports[other].addr;
-		if (ports[other].def->allowed_count && chance(20)) {
-			const uint8_t *b = ports[other].def->allowed_address_pairs[0].bytes;
-
-			pk->dst = (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
-		}
+		if (chance(20))
+			some_pair(g, other, &pk->dst);
 		break;
 	case 3:
 	case 4: /* hairpin, or another tenant */
@@ -183,8 +193,8 @@ static void talk_from_guest(struct gen *g, struct talk *t)
 		break;
 	case 5:
 		pk->dst = PICK(0xc0000201, 0xc0000263, 0xcb0071c8, g->defs[0].nets[ports[port].net].gw, 0x0a00000b,
-			       0x7f000001, 0xe0000001, g->defs[0].nets[ports[port].net].subnet | 0xff,
-			       g->defs[0].nets[ports[port].net].subnet + 77);
+			       0x7f000001, 0xe0000001, g->defs[0].nets[ports[port].net].base | 0xff,
+			       g->defs[0].nets[ports[port].net].base + 77);
 		break;
 	default:
 		pk->dst = outside();
@@ -204,9 +214,10 @@ static void talk_make(struct gen *g, struct talk *t)
 
 	memset(t, 0, sizeof(*t));
 	t->sent[0] = t->sent[1] = -1;
+	pk->family = g->defs->family;
 	pk->ttl = 64;
 	pk->scale = -1;
-	pk->proto = PICK(IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP, IPPROTO_ICMP);
+	pk->proto = PICK(IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP, icmp_proto(pk->family));
 	if (chance(3))
 		pk->proto = PICK(IPPROTO_SCTP, 47, 50);
 	pk->sport = PICK(1000, 1001, 1002, 1003, 53, 80);
@@ -221,11 +232,11 @@ static void talk_make(struct gen *g, struct talk *t)
 		pk->dst = public_end(g, pk->proto, &dport);
 		pk->dport = dport;
 	}
-	if (pk->proto == IPPROTO_ICMP) {
-		pk->type = chance(90) ? 8 : 0;
+	if (pk->proto == icmp_proto(pk->family)) {
+		pk->type = pk->family == 6 ? (chance(90) ? ECHO6 : ECHOED6) : chance(90) ? ECHO4 : ECHOED4;
 		pk->dport = 1;
 		if (chance(5))
-			pk->type = PICK(13, 17, 14, 9, 40);
+			pk->type = pk->family == 6 ? PICK(139, 140, 200) : PICK(13, 17, 14, 9, 40);
 	}
 	t->nxt[0] = chance(20) ? 0xfffffff0 : random_below(1 << 30);
 	t->nxt[1] = chance(20) ? 0xffffff80 : random_below(1 << 30);
@@ -387,10 +398,19 @@ static void say_error(struct gen *g, struct talk *t)
 		return;
 	op = add(g, OP_ERROR);
 	op->ref = t->sent[about];
-	op->pk.type = PICK(3, 3, 3, 11, 12, 4, 5);
-	op->pk.code = op->pk.type == 3 ? PICK(1, 3, 4) : 0;
-	op->pk.mtu = op->pk.type == 3 && op->pk.code == 4 ? 1400 : 0;
+	op->pk.family = t->open.pk.family;
+	op->pk.proto = icmp_proto(op->pk.family);
+	if (op->pk.family == 6) {
+		op->pk.type = PICK(1, 1, 2, 2, 3, 4, 5, 127);
+		op->pk.code = op->pk.type == 1 ? PICK(0, 3, 4) : 0;
+	} else {
+		op->pk.type = PICK(3, 3, 3, 11, 12, 4, 5);
+		op->pk.code = op->pk.type == 3 ? PICK(1, 3, 4) : 0;
+	}
+	op->pk.mtu = pk_is_too_big(&op->pk) ? 1400 : 0;
 	op->pk.quote = PICK(28, 28, 40, 48, 27, 20, 60);
+	if (op->pk.family == 6)
+		op->pk.quote += chance(90) ? 20 : 0;
 	if (chance(50))
 		op->from = PICK(0xc6120009, 0xc0000209, 0x0a000009);
 	if (chance(20))
@@ -443,30 +463,36 @@ static void change(struct gen *g)
 	default:
 		op = add(g, OP_DELETE);
 		op->number = random_below(3);
-		op->pk.proto = PICK(IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP);
+		op->pk.proto = PICK(IPPROTO_TCP, IPPROTO_UDP, icmp_proto(op->pk.family));
 		break;
 	}
 	g->seq->ops[g->seq->count - 1].xdp = false;
 }
 
-void sequence_make(const struct m_def defs[2], struct m_sequence *ret)
+void sequence_make(const struct m_def defs[2][2], unsigned families, struct m_sequence *ret)
 {
-	struct gen g = { .defs = defs, .seq = ret, .ip_id = random_below(60000) };
+	struct gen g = { .both = defs, .seq = ret, .ip_id = random_below(60000) };
 	const unsigned length = chance(60) ? 5 + random_below(15) : 20 + random_below(25);
 	const unsigned changes = chance(50) ? 0 : 8;
+	const unsigned first = families == M_BOTH ? random_below(2) : families == M_IPV6;
+	const bool mixed = families == M_BOTH && chance(15);
 
 	ret->count = 0;
 	g.talk_count = 1 + random_below(6);
 	for (unsigned i = 0; i < g.talk_count; i++) {
+		g.defs = g.both[mixed ? random_below(2) : first];
 		if (i && chance(50))
 			talk_like(&g.talks[i], &g.talks[random_below(i)]);
 		else
 			talk_make(&g, &g.talks[i]);
 	}
 	while (ret->count < length && room(&g, 8)) {
+		struct talk *t = &g.talks[random_below(g.talk_count)];
+
+		g.defs = g.both[M_FAMILY(t->open.pk.family)];
 		if (chance(changes))
 			change(&g);
 		else
-			step(&g, &g.talks[random_below(g.talk_count)]);
+			step(&g, t);
 	}
 }

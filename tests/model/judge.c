@@ -19,40 +19,60 @@ struct way {
 	bool from_router; /* an ICMP error of somebody on the way */
 };
 
+static uint8_t echo_of(const struct pk *pk)
+{
+	return pk->family == 6 ? ECHO6 : ECHO4;
+}
+
+static uint8_t echoed_of(const struct pk *pk)
+{
+	return pk->family == 6 ? ECHOED6 : ECHOED4;
+}
+
 static void key_of(const struct pk *pk, uint8_t scope, struct m_key *key)
 {
-	*key = (struct m_key){ .src = pk->src, .dst = pk->dst, .scope = scope, .proto = pk->proto };
+	*key = (struct m_key){
+		.src = pk->src, .dst = pk->dst, .family = pk->family, .scope = scope, .proto = pk->proto
+	};
 	if (pk_is_tail(pk))
 		return;
 	if (pk->proto == IPPROTO_TCP || pk->proto == IPPROTO_UDP || pk->proto == IPPROTO_SCTP) {
 		key->sport = pk->sport;
 		key->dport = pk->dport;
-	} else if (pk_is_query(pk)) {
-		const bool asks = pk->type == 8 || pk->type == 13 || pk->type == 15 || pk->type == 17;
-		const uint16_t kind = GL_ICMP_PORT(pk->type == 0 ? 8 : asks ? pk->type : pk->type - 1, 0);
+	} else if (pk_asks(pk)) {
+		const bool asks = pk->type == pk_asks(pk);
+		const uint16_t kind = GL_ICMP_PORT(pk_asks(pk), 0);
 
 		key->sport = asks ? pk->sport : kind;
 		key->dport = asks ? kind : pk->sport;
-	} else if (pk->proto == IPPROTO_ICMP) {
+	} else if (pk_is_icmp(pk)) {
 		key->dport = GL_ICMP_PORT(pk->type, pk->code);
 	}
+}
+
+/* Source quench and redirects only ever do harm here (RFC 6633); of IPv6 there are four errors. */
+static bool is_known_error(const struct pk *pk)
+{
+	return pk->family == 6 ? pk->type >= 1 && pk->type <= 4 : pk->type != 4 && pk->type != 5;
 }
 
 /* The key of the direction that an error travels in: that of the packet it quotes, turned round. */
 static enum gl_drop related_key(struct way *w, uint8_t scope, struct m_key *key)
 {
 	const struct pk *pk = w->pk, *in = pk->inner;
+	const size_t least = pk_head_len(in) + 8;
 	struct m_key quoted;
 
-	if ((pk->frag & 0x3fff) || pk->type == 4 || pk->type == 5 || pk->quote < 28 || pk_l3_len(in) < 28)
+	if (pk_is_fragment(pk) || !is_known_error(pk) || least > pk->quote || least > pk_l3_len(in))
 		return GL_DROP_ICMP_ERROR;
-	if (in->src != pk->dst || pk_is_tail(in) || (in->proto == IPPROTO_ICMP && !pk_is_query(in)))
+	if (in->src != pk->dst || pk_is_tail(in) || (pk_is_icmp(in) && !pk_asks(in)))
 		return GL_DROP_ICMP_ERROR;
 	key_of(in, scope, &quoted);
 	*key = (struct m_key){ .src = quoted.dst,
 			       .dst = quoted.src,
 			       .sport = quoted.dport,
 			       .dport = quoted.sport,
+			       .family = quoted.family,
 			       .scope = scope,
 			       .proto = quoted.proto };
 	w->from_router = pk->src != in->dst;
@@ -73,29 +93,40 @@ static enum gl_drop dropped(struct m_verdict *ret, enum gl_drop reason)
 	return reason;
 }
 
-/* An ICMP error to the sender, where one is due (RFC 1122 3.2.2, RFC 1812). */
-static void answer_error(struct way *w, struct m_verdict *ret, enum gl_drop reason, uint8_t type, uint8_t code,
-			 uint16_t mtu)
+enum answer { ANSWER_TTL, ANSWER_TOO_BIG };
+
+static void answer_type(struct pk *pk, enum answer answer, uint16_t mtu)
+{
+	if (answer == ANSWER_TOO_BIG) {
+		pk->type = pk->family == 6 ? 2 : 3;
+		pk->code = pk->family == 6 ? 0 : 4;
+		pk->mtu = mtu;
+	} else {
+		pk->type = pk->family == 6 ? 3 : 11;
+	}
+}
+
+/* An ICMP error to the sender, where one is due (RFC 1122 3.2.2, RFC 1812, RFC 4443). */
+static void answer_error(struct way *w, struct m_verdict *ret, enum gl_drop reason, enum answer answer, uint16_t mtu)
 {
 	const struct pk *pk = w->pk;
-	uint16_t quote = 20 + (pk->proto == IPPROTO_TCP ? 20 : 8), whole = pk_l3_len(pk);
+	uint16_t quote = pk_head_len(pk) + (pk->proto == IPPROTO_TCP ? 20 : 8), whole = pk_l3_len(pk);
 
 	dropped(ret, reason);
-	if (pk_is_tail(pk) || (pk->proto == IPPROTO_ICMP && pk->type != 8 && pk->type != 0))
+	if (pk_is_tail(pk) || (pk_is_icmp(pk) && pk->type != echo_of(pk) && pk->type != echoed_of(pk)))
 		return;
 	ret->end = M_SEND;
 	ret->out = w->port;
 	ret->inner = *pk;
 	ret->inner.fix = true;
-	ret->pk = (struct pk){ .src = pk->dst,
+	ret->pk = (struct pk){ .family = pk->family,
+			       .src = pk->dst,
 			       .dst = pk->src,
 			       .ttl = GATEWAY_TTL,
-			       .proto = IPPROTO_ICMP,
-			       .type = type,
-			       .code = code,
-			       .mtu = mtu,
+			       .proto = icmp_proto(pk->family),
 			       .inner = &ret->inner,
 			       .quote = quote < whole ? quote : whole & ~3 };
+	answer_type(&ret->pk, answer, mtu);
 	memcpy(ret->pk.dmac, pk->smac, 6);
 	memcpy(ret->pk.smac, pk->dmac, 6);
 	if (w->port != M_UPLINK)
@@ -110,8 +141,8 @@ static void set_ports(struct pk *pk, uint16_t sport, uint16_t dport)
 	if (pk->proto == IPPROTO_TCP || pk->proto == IPPROTO_UDP) {
 		pk->sport = sport;
 		pk->dport = dport;
-	} else if (pk->proto == IPPROTO_ICMP && pk_is_query(pk)) {
-		pk->sport = pk->type == 8 || pk->type == 13 || pk->type == 15 || pk->type == 17 ? sport : dport;
+	} else if (pk_asks(pk)) {
+		pk->sport = pk->type == pk_asks(pk) ? sport : dport;
 	}
 }
 
@@ -171,7 +202,7 @@ static void clamp(const struct way *w, const struct m_entry *e, struct pk *pk)
 		if (limit == GL_MSS_KEEP)
 			continue;
 		if (limit == GL_MSS_PATH)
-			limit = (arrived < e->mtu ? arrived : e->mtu) - 40;
+			limit = (arrived < e->mtu ? arrived : e->mtu) - (pk->family == 6 ? 60 : 40);
 		if (pk->mss > limit)
 			pk->mss = limit;
 	}
@@ -184,9 +215,9 @@ static void forward(struct way *w, struct m_verdict *ret)
 	enum gl_drop reason;
 
 	if (e->routed && w->pk->ttl <= 1)
-		return answer_error(w, ret, GL_DROP_TTL_EXPIRED, 11, 0, 0);
+		return answer_error(w, ret, GL_DROP_TTL_EXPIRED, ANSWER_TTL, 0);
 	if (pk_l3_len(w->pk) > e->mtu)
-		return answer_error(w, ret, GL_DROP_TOO_BIG, 3, 4, e->mtu);
+		return answer_error(w, ret, GL_DROP_TOO_BIG, ANSWER_TOO_BIG, e->mtu);
 	if (w->leg.related && w->from_router && rewrite && w->port != M_UPLINK)
 		return (void)dropped(ret, GL_DROP_ICMP_ERROR);
 	ret->end = M_SEND;
@@ -236,7 +267,7 @@ static void answer_echo(struct way *w, struct m_verdict *ret)
 	ret->pk.src = pk->dst;
 	ret->pk.dst = pk->src;
 	ret->pk.ttl = GATEWAY_TTL;
-	ret->pk.type = 0;
+	ret->pk.type = echoed_of(pk);
 	memcpy(ret->pk.dmac, pk->smac, 6);
 	memcpy(ret->pk.smac, w->m->def->nets[w->m->def->ports[w->port].net].gw_mac, 6);
 	deliver(ret);
@@ -259,6 +290,8 @@ static enum gl_drop leg_public(struct way *w)
 /* A transport header that contradicts itself, or that a fragment could write over (RFC 1858, 3128). */
 static enum gl_drop unreadable(const struct pk *pk)
 {
+	if (pk->family == 6 && pk->proto == IPPROTO_UDP && !pk_is_tail(pk) && pk->nocheck)
+		return GL_DROP_L4_TRUNCATED;
 	if (pk->proto != IPPROTO_TCP)
 		return GL_DROP_NONE;
 	if (pk_is_tail(pk))
@@ -281,12 +314,12 @@ static void from_guest(struct way *w, struct m_verdict *ret)
 		return (void)dropped(ret, unreadable(pk));
 	if (!rules_may_use(w->m, w->port, pk->src))
 		return (void)dropped(ret, GL_DROP_SPOOF_IP);
-	if (pk->dst >> 24 == 0 || pk->dst >> 24 == 127 || pk->dst >> 28 == 0xf)
+	if (addr_is_martian(pk->family, pk->dst))
 		return (void)dropped(ret, GL_DROP_MARTIAN);
-	if (pk->dst >> 28 == 0xe)
+	if (addr_is_multicast(pk->family, pk->dst))
 		return (void)dropped(ret, GL_DROP_BROADCAST_FOREIGN);
 	key_of(pk, in->net, &key);
-	if (pk->frag & 0x3fff)
+	if (pk_is_fragment(pk))
 		reason = frag_find(w->m, in->net, pk, &key);
 	if (!reason && pk_is_error(pk))
 		reason = related_key(w, in->net, &key);
@@ -338,7 +371,7 @@ static void from_uplink(struct way *w, struct m_verdict *ret)
 	}
 	w->leg = (struct m_leg){ .pk = pk, .related = !pk_is_tail(pk) && pk_is_error(pk) };
 	key_of(pk, M_SCOPE_UPLINK, &w->leg.key);
-	if (pk->frag & 0x3fff)
+	if (pk_is_fragment(pk))
 		reason = frag_find(w->m, M_SCOPE_UPLINK, pk, &w->leg.key);
 	w->arrived = w->leg.key;
 	if (!reason && w->leg.related)

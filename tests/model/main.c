@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Runs random sequences and the stored ones by the model and by the programs, and holds the two against each other
  * after every packet. The first difference of a sequence is shrunk to the operations it needs and printed as a case.
- *   model_test [SEQUENCES]    default 30000; GL_SEED=N repeats a run; GL_CASES is the folder of stored cases
+ *   model_test [SEQUENCES]    default 30000; GL_SEED=N repeats a run; GL_FAMILY=4 or 6 takes one family alone;
+ *                             GL_CASES is the folder of stored cases
  * Neighbours: model.h. */
 #include <dirent.h>
 #include <stdlib.h>
@@ -22,10 +23,11 @@ struct done {
 	struct pk pk, inner;
 };
 
-static struct m_def defs[2];
+static struct m_def defs[2][2]; /* by family, then by definition */
 static struct m_state state;
 static uint64_t packets;
 static unsigned passed, failed, skipped;
+static unsigned families; /* M_IPV4, M_IPV6: what is to be tested */
 static uint64_t ends[3], reasons[GL_DROP_COUNT];
 
 /* ---- one sequence ------------------------------------------------------------------------------------------------ */
@@ -38,17 +40,32 @@ static const struct done *done_by(const struct m_sequence *seq, const struct don
 	return NULL;
 }
 
+static unsigned family_of(const struct m_sequence *seq, const struct done *done, int id)
+{
+	const struct done *by = done_by(seq, done, id);
+
+	return by ? by->pk.family : 4;
+}
+
+static uint8_t other_echo(unsigned family, uint8_t type)
+{
+	if (family == 6)
+		return type == ECHO6 ? ECHOED6 : type == ECHOED6 ? ECHO6 : type;
+	return type == ECHO4 ? ECHOED4 : type == ECHOED4 ? ECHO4 : type;
+}
+
 static void reply_to(const struct done *to, const struct m_op *op, struct pk *pk)
 {
 	*pk = op->pk;
+	pk->family = to->pk.family;
 	pk->proto = to->pk.proto;
 	pk->src = to->pk.dst;
 	pk->dst = to->pk.src;
 	memcpy(pk->smac, to->pk.dmac, 6);
 	memcpy(pk->dmac, to->pk.smac, 6);
 	pk->nocheck |= to->pk.nocheck;
-	if (pk->proto == 1) {
-		pk->type = to->pk.type == 8 ? 0 : to->pk.type == 0 ? 8 : to->pk.type;
+	if (pk->proto == icmp_proto(pk->family)) {
+		pk->type = other_echo(pk->family, to->pk.type);
 		pk->code = to->pk.code;
 		pk->sport = to->pk.sport + op->shift;
 		pk->dport = to->pk.dport;
@@ -62,7 +79,8 @@ static void error_about(const struct done *about, const struct m_op *op, struct 
 {
 	*inner = about->pk;
 	*pk = op->pk;
-	pk->proto = 1;
+	pk->family = about->pk.family;
+	pk->proto = icmp_proto(pk->family);
 	pk->src = op->from ? op->from : about->pk.dst;
 	pk->dst = about->pk.src;
 	memcpy(pk->smac, about->pk.dmac, 6);
@@ -76,10 +94,11 @@ static void error_about(const struct done *about, const struct m_op *op, struct 
 }
 
 /* The packet of an operation. False: it has none, as what it refers to did not come out. */
-static bool packet_of(const struct m_sequence *seq, unsigned at, const struct m_def *def, const struct m_model *m,
-		      const struct done *done, unsigned *port, struct pk *pk, struct pk *inner)
+static bool packet_of(const struct m_sequence *seq, unsigned at, const struct m_model *m, const struct done *done,
+		      unsigned *port, struct pk *pk, struct pk *inner)
 {
 	const struct m_op *op = &seq->ops[at];
+	const struct m_def *def = m->def;
 	const struct done *ref = op->kind == OP_SEND ? NULL : done_by(seq, done, op->ref);
 
 	if (op->kind == OP_SEND) {
@@ -164,12 +183,16 @@ static bool run(const struct m_sequence *seq, char *what, size_t size, unsigned 
 {
 	static struct done done[M_OPS];
 	static struct m_verdict want, have;
-	struct m_model m = { .def = &defs[0], .state = &state, .oracle = &real_oracle };
+	struct m_model m = { .state = &state, .oracle = &real_oracle };
+	unsigned number = 0;
+	bool good = true, both[2] = { false, false };
 	char rest[256];
-	bool good = true;
 
 	real_mac(M_UPLINK, m.uplink_mac);
-	real_use(&defs[0], 0);
+	for (unsigned i = 0; i < seq->count; i++)
+		both[M_FAMILY(seq->ops[i].pk.family)] |= seq->ops[i].kind == OP_SEND;
+	real_begin(both[0], both[1]);
+	real_use(0);
 	*what = 0;
 	for (*at = 0; *at < seq->count && good; ++*at) {
 		const struct m_op *op = &seq->ops[*at];
@@ -181,27 +204,28 @@ static bool run(const struct m_sequence *seq, char *what, size_t size, unsigned 
 		done[*at].out = false;
 		switch (op->kind) {
 		case OP_USE:
-			m.def = &defs[op->number & 1];
-			real_use(m.def, op->number & 1);
+			number = op->number & 1;
+			real_use(number);
 			continue;
 		case OP_AGE:
 			state_age(&state, op->number);
 			real_age(op->number);
 			continue;
 		case OP_SWEEP:
-			state_sweep(&state, m.def);
+			state_sweep(&state, &defs[0][number]);
 			real_sweep();
 			continue;
 		case OP_DELETE:
-			state_delete(&state, op->number, op->pk.proto);
-			real_delete(op->number, op->pk.proto);
+			state_delete(&state, op->number, op->pk.family, op->pk.proto);
+			real_delete(op->number, op->pk.family, op->pk.proto);
 			continue;
 		default:
 			break;
 		}
-		if (!packet_of(seq, *at, m.def, &m, done, &port, &pk, &inner))
+		m.def = &defs[M_FAMILY(op->kind == OP_SEND ? op->pk.family : family_of(seq, done, op->ref))][number];
+		if (!packet_of(seq, *at, &m, done, &port, &pk, &inner))
 			continue;
-		if (pk.frag & 0x3fff)
+		if (pk_is_fragment(&pk))
 			real_frags(port, &pk);
 		len = pk_build(&pk, bytes);
 		real_run(port, op->xdp, bytes, len, &have);
@@ -299,7 +323,7 @@ static void shrink(struct m_sequence *seq, const char *what)
 		plain.ops[at].pk.win = 0;
 		plain.ops[at].pk.mss = 0;
 		plain.ops[at].pk.scale = -1;
-		if (!(plain.ops[at].pk.frag & 0x3fff))
+		if (!pk_is_fragment(&plain.ops[at].pk))
 			plain.ops[at].pk.len = 0;
 		if (still(&plain, what))
 			*seq = plain;
@@ -336,8 +360,8 @@ static const char *define(const char *text)
 		end = text + strlen(text);
 	first = strndup(a + 6, b - a - 6);
 	second = strndup(b + 6, end - b - 6);
-	def_free(&defs[0]);
-	def_free(&defs[1]);
+	for (int i = 0; i < 4; i++)
+		def_free(&defs[i / 2][i % 2]);
 	if (first && second)
 		err = real_define(first, second, defs);
 	if (err)
@@ -364,28 +388,47 @@ static bool read_ops(const char *line, struct m_sequence *ret)
 	return ret->count;
 }
 
-static void run_case(const char *path)
+/* Ports are drawn by lot: more than once. */
+static void run_case(const char *path, const char *text, unsigned family)
 {
+	const char *at_packets = define(text);
 	struct m_sequence seq;
-	const char *at_packets;
-	char text[65536], what[256] = "it cannot be read";
+	char what[256] = "it cannot be read";
+	unsigned at = 0;
+	bool good = at_packets && read_ops(at_packets, &seq);
+
+	for (unsigned i = 0; good && family == 6 && i < seq.count; i++)
+		op_to6(&seq.ops[i]);
+	for (int i = 0; i < 10 && good; i++)
+		good = run(&seq, what, sizeof(what), &at, true);
+	*(good ? &passed : &failed) += 1;
+	printf("%s %s%s%s%s\n", good ? "ok  " : "FAIL", path, family == 6 ? ", in IPv6" : "", good ? "" : ": ",
+	       good ? "" : what);
+	if (!good && at < seq.count)
+		printf("# operation %d\n", seq.ops[at].id);
+}
+
+/* What names no family is written in IPv4, and means the same in IPv6. */
+static void run_file(const char *path)
+{
+	char text[65536], *rest, *in6, *whole = NULL;
 	FILE *f = fopen(path, "r");
 	size_t len = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-	bool good;
-	unsigned at = 0;
 
 	if (f)
 		fclose(f);
 	text[len] = 0;
-	at_packets = define(text);
-	good = at_packets && read_ops(at_packets, &seq);
-	/* Ports are drawn by lot: more than once. */
-	for (int i = 0; i < 10 && good; i++)
-		good = run(&seq, what, sizeof(what), &at, true);
-	*(good ? &passed : &failed) += 1;
-	printf("%s %s%s%s\n", good ? "ok  " : "FAIL", path, good ? "" : ": ", good ? "" : what);
-	if (!good && at < seq.count)
-		printf("# operation %d\n", seq.ops[at].id);
+	run_case(path, text, 0);
+	rest = strstr(text, "--- packets\n");
+	if (!(families & M_IPV6) || !rest || strstr(rest, " family="))
+		return;
+	*rest = 0;
+	in6 = text6(text);
+	*rest = '-';
+	if (in6 && asprintf(&whole, "%s%s", in6, rest) > 0)
+		run_case(path, whole, 6);
+	free(whole);
+	free(in6);
 }
 
 static void run_cases(const char *folder)
@@ -403,7 +446,7 @@ static void run_cases(const char *folder)
 
 		snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
 		if (strstr(names[i]->d_name, ".case"))
-			run_case(path);
+			run_file(path);
 		free(names[i]);
 	}
 	free(names);
@@ -431,10 +474,12 @@ static bool run_in_time(const struct m_sequence *seq, char *what, size_t size, u
 	return false;
 }
 
+/* Definitions of one family or of both; their sequences, half of each. */
 static void run_random(unsigned long count, uint64_t seed)
 {
 	const double begin = seconds_now();
 	char *universe = NULL;
+	unsigned held = families;
 	double seconds;
 
 	for (unsigned long i = 0; i < count && failed < ENOUGH; i++) {
@@ -445,14 +490,15 @@ static void run_random(unsigned long count, uint64_t seed)
 		if (i % UNIVERSE == 0) {
 			free(universe);
 			random_seed(seed + i / UNIVERSE);
-			universe = universe_make();
+			held = families == M_BOTH && i / UNIVERSE % 2 ? 1 + i / UNIVERSE / 2 % 2 : families;
+			universe = universe_make(held);
 			if (!universe || !define(universe)) {
 				failed++;
 				printf("FAIL universe of seed %llu\n", (unsigned long long)seed + i / UNIVERSE);
 				break;
 			}
 		}
-		sequence_make(defs, &seq);
+		sequence_make(defs, held, &seq);
 		if (run_in_time(&seq, what, sizeof(what), &at)) {
 			passed++;
 			continue;
@@ -472,9 +518,11 @@ static void run_random(unsigned long count, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-	const char *seed = getenv("GL_SEED"), *cases = getenv("GL_CASES");
+	const char *seed = getenv("GL_SEED"), *cases = getenv("GL_CASES"), *family = getenv("GL_FAMILY");
+	const unsigned long count = getenv("GL_SOAK") ? SOAK : SEQUENCES;
 	uint64_t number = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
 
+	families = family && !strcmp(family, "6") ? M_IPV6 : family && !strcmp(family, "both") ? M_BOTH : M_IPV4;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (real_open()) {
 		printf("FAIL the world of the tests\n");
@@ -482,7 +530,7 @@ int main(int argc, char **argv)
 	} else {
 		run_cases(cases ? cases : "tests/model/cases");
 		packets = 0;
-		run_random(argc > 1 ? strtoul(argv[1], NULL, 0) : getenv("GL_SOAK") ? SOAK : SEQUENCES, number);
+		run_random(argc > 1 ? strtoul(argv[1], NULL, 0) : count, number);
 	}
 	real_close();
 	printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);

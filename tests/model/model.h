@@ -2,11 +2,13 @@
 /* A second opinion about every packet: guestlane's meaning written once more, as plain as can be, and held against the
  * real programs over random sequences. Nothing here knows the programs' code; addresses and ports are in host order.
  *
- *   pk.c       a packet in words, and its bytes        def.c     what a definition means, taken from the parser's
- * result rules.c    routes, security groups, translation    flows.c   connection state, TCP, expiry, legs judge.c from
- * a packet to its verdict            frags.c   fragments script.c   sequences as text                       gen.c,
- * universe.c   random sequences, random definitions drive.c    the real programs                       main.c compare,
- * shrink, report */
+ *   addr.c     addresses of both families as numbers     pk.c       a packet in words, and its bytes
+ *   def.c      what a definition means, taken from the parser's result
+ *   rules.c    routes, security groups, translation      flows.c    connection state, TCP, expiry, legs
+ *   judge.c    from a packet to its verdict              frags.c    fragments
+ *   script.c   sequences as text                         gen.c      random sequences
+ *   universe.c random definitions                        drive.c    the real programs
+ *   tables.c   the real flow tables                      main.c     compare, shrink, report */
 #ifndef GL_TEST_MODEL_H
 #define GL_TEST_MODEL_H
 
@@ -27,11 +29,20 @@
 #define F_ACK 16
 #define F_URG 32
 
+#define ECHO4 8
+#define ECHOED4 0
+#define ECHO6 128
+#define ECHOED6 129
+
+#define M_EXT 7
 struct pk {
 	uint8_t dmac[6], smac[6];
-	uint32_t src, dst;
+	uint8_t family; /* 4 or 6 */
 	uint8_t ttl, proto;
-	uint16_t id, frag; /* as in the header */
+	uint32_t src, dst; /* numbers, as addr.c gives them */
+	uint32_t id;
+	uint16_t frag; /* as in IPv4's header */
+	char ext[M_EXT + 1]; /* IPv6: extension headers by their letters; see pk.c */
 	uint16_t sport, dport; /* ICMP queries: sport is the identifier, dport the sequence */
 	uint32_t seq, ack;
 	uint16_t win;
@@ -39,7 +50,7 @@ struct pk {
 	uint16_t mss; /* TCP option, 0: none */
 	int8_t scale; /* TCP option, -1: none */
 	uint8_t type, code; /* ICMP */
-	uint16_t mtu; /* ICMP, fragmentation needed */
+	uint16_t mtu; /* ICMP, fragmentation needed or packet too big */
 	bool nocheck; /* UDP without checksum */
 	bool fix; /* quoted: its checksum completes to itself */
 	uint16_t len; /* bytes of payload */
@@ -51,10 +62,33 @@ struct pk {
 #define PK_MAX 2048
 size_t pk_build(const struct pk *pk, uint8_t *buf); /* a frame; room for PK_MAX */
 uint16_t pk_l3_len(const struct pk *pk);
-bool pk_is_query(const struct pk *pk); /* ICMP that asks or answers */
+size_t pk_head_len(const struct pk *pk); /* before the transport header */
+uint8_t pk_part_proto(const struct pk *pk); /* that its fragments name */
+size_t pk_part_len(const struct pk *pk); /* of a fragment, what it holds of its datagram */
+uint8_t pk_asks(const struct pk *pk); /* an ICMP query, or the answer to one */
+bool pk_is_icmp(const struct pk *pk);
 bool pk_is_error(const struct pk *pk);
+bool pk_is_too_big(const struct pk *pk);
+bool pk_is_fragment(const struct pk *pk);
 bool pk_is_tail(const struct pk *pk);
 bool pk_is_head(const struct pk *pk); /* of several */
+uint8_t icmp_proto(unsigned family);
+
+/* ---- addresses -------------------------------------------------------------------------------------------- */
+
+#define ADDR_TEXT 48
+size_t addr_size(unsigned family);
+void addr_bytes(unsigned family, uint32_t addr, uint8_t *to);
+uint32_t addr_number(unsigned family, const uint8_t *bytes);
+void addr_reset(void);
+bool addr_is_link(unsigned family, uint32_t addr);
+bool addr_is_martian(unsigned family, uint32_t addr);
+bool addr_is_multicast(unsigned family, uint32_t addr);
+uint32_t addr_eui64(uint32_t subnet, const uint8_t mac[6]);
+void addr_print(unsigned family, uint32_t addr, char *to); /* room for ADDR_TEXT */
+bool addr_parse(const char *text, uint32_t *ret);
+bool prefix_holds(const struct gl_prefix *prefix, unsigned family, uint32_t addr);
+char *text6(const char *text);
 
 /* ---- definitions ------------------------------------------------------------------------------------------ */
 
@@ -68,7 +102,8 @@ bool pk_is_head(const struct pk *pk); /* of several */
 struct m_net {
 	const struct gl_network *def; /* NULL: not in this definition */
 	unsigned tenant;
-	uint32_t subnet, mask, gw;
+	const struct gl_prefix *subnet; /* NULL: none of this family */
+	uint32_t base, gw, link; /* IPv6: the gateway's link-local address */
 	uint8_t gw_mac[6];
 	struct gl_port_span spans[M_SPANS]; /* of every address */
 	unsigned span_count;
@@ -80,11 +115,15 @@ struct m_port {
 	const struct gl_interface *def;
 	unsigned tenant, net;
 	uint8_t mac[6];
-	uint32_t addr, floating;
+	uint32_t addr, link, floating; /* 0: none */
 	uint32_t mtu;
 };
 
+#define M_FAMILY(family) ((family) == 6) /* where it stands in an array by family */
+
+/* As one family sees it. */
 struct m_def {
+	unsigned family;
 	struct gl_definition *parsed;
 	struct m_net nets[M_NETS]; /* by number of the name, the same in all definitions */
 	struct m_port ports[M_PORTS];
@@ -92,7 +131,7 @@ struct m_def {
 	uint32_t gen[M_TENANTS]; /* of the loader's making: ICMP errors open nothing, and so belong to no older flow */
 };
 
-int def_read(const char *text, struct m_def *ret); /* complains and returns -EINVAL */
+int def_read(const char *text, unsigned family, struct m_def *ret); /* complains and returns -EINVAL */
 void def_free(struct m_def *def);
 void names_reset(void); /* forgets the numbers of names */
 unsigned tenant_number(const char *name);
@@ -108,6 +147,7 @@ unsigned port_count(void);
 struct m_key {
 	uint32_t src, dst;
 	uint16_t sport, dport;
+	uint8_t family;
 	uint8_t scope; /* a network's number or M_SCOPE_UPLINK */
 	uint8_t proto;
 	uint8_t kind; /* enum gl_flow_kind */
@@ -157,8 +197,9 @@ struct m_entry {
 #define M_FRAG_SHARE 2 /* datagrams of one tenant */
 struct m_frag {
 	bool used;
-	uint32_t src, dst;
-	uint16_t id, sport, dport;
+	uint8_t family;
+	uint32_t src, dst, id;
+	uint16_t sport, dport;
 	uint8_t proto, scope;
 	unsigned tenant;
 	uint32_t idle;
@@ -249,12 +290,12 @@ struct m_entry *flow_entry(struct m_model *m, unsigned tenant, const struct m_ke
 void flow_remove(struct m_state *s, unsigned tenant, const struct m_key *key);
 void mapping_remove(struct m_state *s, const struct m_entry *mapping);
 size_t flow_capacity(const struct m_model *m, unsigned tenant); /* entries */
-size_t flow_used(const struct m_state *s, unsigned tenant);
+size_t flow_used(const struct m_state *s, unsigned tenant, unsigned family);
 void state_clear(struct m_state *s);
 void state_age(struct m_state *s, uint32_t seconds);
 #define M_SWEEPS 3
 void state_sweep(struct m_state *s, const struct m_def *def);
-void state_delete(struct m_state *s, unsigned tenant, uint8_t proto);
+void state_delete(struct m_state *s, unsigned tenant, unsigned family, uint8_t proto);
 bool key_equal(const struct m_key *a, const struct m_key *b);
 
 /* tcp.c */
@@ -295,29 +336,37 @@ struct m_sequence {
 
 void op_print(FILE *to, const struct m_op *op);
 bool op_parse(const char *line, struct m_op *ret);
+void op_to6(struct m_op *op);
 
 /* gen.c, universe.c */
 void random_seed(uint64_t seed);
 uint32_t random_below(uint32_t n);
 bool chance(unsigned percent);
-char *universe_make(void); /* YAML of two definitions, each behind a line "--- a" and "--- b"; caller frees */
-void sequence_make(const struct m_def defs[2], struct m_sequence *ret);
+#define M_IPV4 1
+#define M_IPV6 2
+#define M_BOTH 3
+char *
+universe_make(unsigned families); /* YAML of two definitions, each behind a line "--- a" and "--- b"; caller frees */
+void sequence_make(const struct m_def defs[2][2], unsigned families, struct m_sequence *ret);
 
 /* ---- the real programs ------------------------------------------------------------------------------------ */
 
 int real_open(void);
 void real_close(void);
-int real_define(const char *a, const char *b, struct m_def defs[2]); /* both are applied, a is in force */
-void real_use(const struct m_def *def, unsigned which);
+/* `defs` by family, then by definition. */
+int real_define(const char *a, const char *b, struct m_def defs[2][2]); /* both are applied, a is in force */
+void real_use(unsigned which);
 void real_mac(unsigned port, uint8_t mac[6]);
 enum gl_drop real_reason(unsigned port, enum gl_drop wanted); /* of the last drop; looks for `wanted` first */
 bool real_sent(unsigned port); /* was one packet sent to it since it was last asked? */
+void real_begin(bool ipv4, bool ipv6); /* families of the sequence at hand */
 void real_count(void); /* begins to count anew what is sent and dropped */
 void real_frags(unsigned port, const struct pk *pk); /* a fragment is on its way */
 void real_run(unsigned port, bool xdp, const uint8_t *bytes, size_t len, struct m_verdict *ret);
 void real_age(uint32_t seconds);
 void real_sweep(void);
-void real_delete(unsigned tenant, uint8_t proto);
+void real_sweep_frags(void);
+void real_delete(unsigned tenant, unsigned family, uint8_t proto);
 /* Empties everything; what was there is held against the model. False: *what says the difference. */
 bool real_finish(const struct m_state *state, char *what, size_t size);
 extern const struct m_oracle real_oracle;

@@ -6,14 +6,6 @@
 
 #include "model.h"
 
-static bool prefix_holds(const struct gl_prefix *prefix, uint32_t addr)
-{
-	const uint8_t *b = prefix->bytes;
-	uint32_t base = (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
-
-	return prefix->family == AF_INET && (!prefix->len || !((base ^ addr) >> (32 - prefix->len)));
-}
-
 bool rules_is_host(uint32_t addr)
 {
 	return addr == M_HOST;
@@ -22,14 +14,17 @@ bool rules_is_host(uint32_t addr)
 bool rules_may_use(const struct m_model *m, unsigned port, uint32_t addr)
 {
 	const struct gl_interface *def = m->def->ports[port].def;
+	const unsigned family = m->def->family;
 
-	if (!def || !addr)
+	if (!def || !addr || !m->def->nets[m->def->ports[port].net].subnet)
 		return false;
+	if (addr == m->def->ports[port].link)
+		return true;
 	for (size_t i = 0; i < def->address_count; i++)
-		if (prefix_holds(&def->addresses[i], addr))
+		if (prefix_holds(&def->addresses[i], family, addr))
 			return true;
 	for (size_t i = 0; i < def->allowed_count; i++)
-		if (prefix_holds(&def->allowed_address_pairs[i], addr))
+		if (prefix_holds(&def->allowed_address_pairs[i], family, addr))
 			return true;
 	return false;
 }
@@ -66,7 +61,7 @@ static const struct gl_port_forward *forward_of(const struct m_model *m, const s
 
 				*port = port_number(guest->interfaces[0].tap.s);
 				if (f->proto == key->proto && f->port == key->dport &&
-				    prefix_holds(&f->address, key->dst))
+				    prefix_holds(&f->address, key->family, key->dst))
 					return f;
 			}
 		}
@@ -80,7 +75,7 @@ static bool has_forward(const struct m_model *m, uint32_t addr)
 	for (size_t t = 0; t < def->tenant_count; t++)
 		for (size_t g = 0; g < def->tenants[t].guest_count; g++)
 			for (size_t i = 0; i < def->tenants[t].guests[g].forward_count; i++)
-				if (prefix_holds(&def->tenants[t].guests[g].forwards[i].address, addr))
+				if (prefix_holds(&def->tenants[t].guests[g].forwards[i].address, m->def->family, addr))
 					return true;
 	return false;
 }
@@ -122,7 +117,7 @@ enum gl_drop rules_owner(const struct m_model *m, const struct m_key *key, unsig
 	*host = false;
 	if (port == M_UPLINK && !forward_of(m, key, &port)) {
 		*tenant = M_TENANTS;
-		if (key->proto == IPPROTO_TCP || key->proto == IPPROTO_UDP || key->proto == IPPROTO_ICMP)
+		if (key->proto == IPPROTO_TCP || key->proto == IPPROTO_UDP || key->proto == icmp_proto(key->family))
 			*tenant = pool_owner(m, key->dst, key->dport);
 		*host = rules_is_host(key->dst) && *tenant == M_TENANTS;
 		return *tenant == M_TENANTS ? GL_DROP_NO_FLOW : GL_DROP_NONE;
@@ -147,16 +142,21 @@ static enum gl_drop go_to_port(const struct m_model *m, struct m_opening *o, uns
 	return GL_DROP_NONE;
 }
 
+static bool in_subnet(const struct m_net *net, const struct m_key *key, uint32_t addr)
+{
+	return net->subnet && prefix_holds(net->subnet, key->family, addr);
+}
+
 /* A network's gateway and broadcast address. GL_DROP_COUNT: neither. */
 static enum gl_drop own_addresses(struct m_opening *o, const struct m_net *net)
 {
-	if ((o->key.dst & net->mask) != net->subnet)
-		return GL_DROP_COUNT;
-	if (o->key.dst == net->gw) {
+	if (net->subnet && (o->key.dst == net->gw || (net->link && o->key.dst == net->link))) {
 		o->answered = o->echo && !o->frag;
 		return o->answered ? GL_DROP_NONE : GL_DROP_GATEWAY_PROTOCOL;
 	}
-	return o->key.dst == (net->subnet | ~net->mask) ? GL_DROP_BROADCAST_FOREIGN : GL_DROP_COUNT;
+	if (!in_subnet(net, &o->key, o->key.dst) || o->key.family == 6)
+		return GL_DROP_COUNT;
+	return o->key.dst == (net->base | ~0u >> net->subnet->len) ? GL_DROP_BROADCAST_FOREIGN : GL_DROP_COUNT;
 }
 
 static unsigned holder(const struct m_model *m, unsigned net, uint32_t addr)
@@ -164,8 +164,12 @@ static unsigned holder(const struct m_model *m, unsigned net, uint32_t addr)
 	for (unsigned i = 0; i < M_PORTS; i++) {
 		const struct m_port *p = &m->def->ports[i];
 
-		for (size_t j = 0; p->def && p->net == net && j < p->def->address_count; j++)
-			if (prefix_holds(&p->def->addresses[j], addr))
+		if (!p->def || p->net != net)
+			continue;
+		if (p->link && p->link == addr)
+			return i;
+		for (size_t j = 0; j < p->def->address_count; j++)
+			if (prefix_holds(&p->def->addresses[j], m->def->family, addr))
 				return i;
 	}
 	return M_UPLINK;
@@ -185,7 +189,7 @@ static unsigned pair_holder(const struct m_model *m, unsigned tenant, uint32_t a
 		if (!p->def || p->tenant != tenant || !is_joined(&m->def->nets[p->net]))
 			continue;
 		for (size_t j = 0; j < p->def->allowed_count; j++)
-			if (prefix_holds(&p->def->allowed_address_pairs[j], addr))
+			if (prefix_holds(&p->def->allowed_address_pairs[j], m->def->family, addr))
 				return i;
 	}
 	return M_UPLINK;
@@ -209,7 +213,7 @@ static enum gl_drop route_by_gateway(const struct m_model *m, struct m_opening *
 	for (unsigned i = 0; i < M_NETS; i++) {
 		const struct m_net *net = &m->def->nets[i];
 
-		if (!is_joined(net) || net->tenant != in->tenant || (o->key.dst & net->mask) != net->subnet)
+		if (!is_joined(net) || net->tenant != in->tenant || !in_subnet(net, &o->key, o->key.dst))
 			continue;
 		port = holder(m, i, o->key.dst);
 		if (port != M_UPLINK)
@@ -226,9 +230,9 @@ static enum gl_drop route_by_gateway(const struct m_model *m, struct m_opening *
 	return GL_DROP_NONE;
 }
 
-static bool is_martian(uint32_t addr)
+static bool is_martian(unsigned family, uint32_t addr)
 {
-	return addr >> 24 == 0 || addr >> 24 == 127 || addr >> 28 >= 0xe;
+	return addr_is_martian(family, addr) || addr_is_multicast(family, addr);
 }
 
 static enum gl_drop route_from_uplink(const struct m_model *m, struct m_opening *o)
@@ -257,13 +261,13 @@ static enum gl_drop route_from_uplink(const struct m_model *m, struct m_opening 
 	}
 	if (reason || o->hairpin)
 		return reason;
-	if (is_martian(o->key.src) || rules_is_public(m, o->key.src) ||
+	if (is_martian(o->key.family, o->key.src) || rules_is_public(m, o->key.src) ||
 	    pair_holder(m, o->tenant, o->key.src) != M_UPLINK)
 		return GL_DROP_MARTIAN;
 	for (unsigned i = 0; i < M_NETS; i++) {
 		const struct m_net *net = &m->def->nets[i];
 
-		if (is_joined(net) && net->tenant == o->tenant && (o->key.src & net->mask) == net->subnet)
+		if (is_joined(net) && net->tenant == o->tenant && in_subnet(net, &o->key, o->key.src))
 			return GL_DROP_MARTIAN;
 	}
 	return GL_DROP_NONE;
@@ -288,7 +292,7 @@ enum gl_drop rules_route(const struct m_model *m, struct m_opening *o)
 /* ---- security groups -------------------------------------------------------------------------------------- */
 
 struct ask {
-	uint8_t proto;
+	uint8_t family, proto;
 	uint16_t port;
 	uint32_t remote; /* address */
 	unsigned remote_port; /* interface reached directly, or M_UPLINK */
@@ -316,7 +320,7 @@ static bool rule_admits(const struct m_model *m, const struct gl_rule *rule, con
 	if (!port)
 		return false;
 	if (rule->remote_ip.family)
-		return prefix_holds(&rule->remote_ip, ask->remote);
+		return prefix_holds(&rule->remote_ip, ask->family, ask->remote);
 	return !rule->remote_group.s || is_member(m, ask->remote_port, rule->remote_group.s);
 }
 
@@ -357,14 +361,14 @@ static enum gl_drop ask_groups(const struct m_model *m, struct m_opening *o, uns
 /* Both ends are asked. The remote end of a rule is as the guest sees it: before its own translation. */
 enum gl_drop rules_policy(const struct m_model *m, struct m_opening *o)
 {
+	const bool icmp = o->key.proto == icmp_proto(o->key.family);
 	const bool direct = !o->from_uplink && o->target != M_UPLINK;
 	const struct gl_interface *in = o->from_uplink ? NULL : m->def->ports[o->port].def;
 	const struct m_port *target = o->target == M_UPLINK ? NULL : &m->def->ports[o->target];
-	struct ask ask = { .proto = o->key.proto };
+	struct ask ask = { .family = o->key.family, .proto = o->key.proto };
 	enum gl_drop reason;
 
-	if (o->key.proto == IPPROTO_TCP || o->key.proto == IPPROTO_UDP || o->key.proto == IPPROTO_SCTP ||
-	    o->key.proto == IPPROTO_ICMP)
+	if (o->key.proto == IPPROTO_TCP || o->key.proto == IPPROTO_UDP || o->key.proto == IPPROTO_SCTP || icmp)
 		ask.port = o->key.dport;
 	if (in)
 		o->val.how[GL_EGRESS] = GL_ADMIT_OPEN;
@@ -380,7 +384,7 @@ enum gl_drop rules_policy(const struct m_model *m, struct m_opening *o)
 	if (target->def->group_count) {
 		ask.remote = o->key.src;
 		ask.remote_port = direct ? o->port : M_UPLINK;
-		if (o->key.proto != IPPROTO_ICMP)
+		if (!icmp)
 			ask.port = o->val.ndport;
 		return ask_groups(m, o, o->target, GL_INGRESS, &ask);
 	}
@@ -408,15 +412,19 @@ static bool in_pool(const struct m_net *net, uint32_t addr, uint16_t port)
 
 static struct m_key mapped_key(const struct m_opening *o, uint32_t addr, uint16_t port)
 {
-	return (struct m_key){
-		.dst = addr, .dport = port, .scope = M_SCOPE_UPLINK, .proto = o->key.proto, .kind = GL_FLOW_MAPPED
-	};
+	return (struct m_key){ .dst = addr,
+			       .dport = port,
+			       .family = o->key.family,
+			       .scope = M_SCOPE_UPLINK,
+			       .proto = o->key.proto,
+			       .kind = GL_FLOW_MAPPED };
 }
 
 static struct m_key mapping_key(const struct m_opening *o)
 {
 	return (struct m_key){ .src = o->key.src,
 			       .sport = o->key.sport,
+			       .family = o->key.family,
 			       .scope = o->key.scope,
 			       .proto = o->key.proto,
 			       .kind = GL_FLOW_MAPPING };
@@ -428,6 +436,7 @@ static struct m_key answers_key(const struct m_opening *o, uint32_t addr, uint16
 			       .dst = addr,
 			       .sport = o->key.dport,
 			       .dport = port,
+			       .family = o->key.family,
 			       .scope = M_SCOPE_UPLINK,
 			       .proto = o->key.proto };
 }
@@ -461,7 +470,8 @@ static bool address_of_guest(struct m_model *m, const struct m_opening *o, uint3
 		const struct m_entry *e = &m->state->entries[i];
 
 		if (e->used && e->tenant == o->tenant && !e->reply && e->rewrite && e->chosen == m->def &&
-		    (e->to_uplink || e->hairpin) && e->key.scope == o->key.scope && e->key.src == o->key.src)
+		    (e->to_uplink || e->hairpin) && e->key.family == o->key.family && e->key.scope == o->key.scope &&
+		    e->key.src == o->key.src)
 			for (unsigned j = 0; j < net->pool_count; j++)
 				if (net->pool[j] == e->nsrc) {
 					*addr = e->nsrc;
@@ -478,7 +488,7 @@ static enum gl_drop choose_port(struct m_model *m, struct m_opening *o, bool map
 {
 	const struct m_net *net = &m->def->nets[m->def->ports[o->port].net];
 	const struct m_key ask = mapping ? mapping_key(o) : o->key;
-	const size_t used = flow_used(m->state, o->tenant), capacity = flow_capacity(m, o->tenant);
+	const size_t used = flow_used(m->state, o->tenant, o->key.family), capacity = flow_capacity(m, o->tenant);
 	const bool own = flow_find_key(m->state, o->tenant, &o->key);
 	uint32_t addr, bound = 0;
 	uint16_t port;
@@ -560,9 +570,8 @@ enum gl_drop rules_source(struct m_model *m, struct m_opening *o, const struct m
 {
 	const struct m_port *in = &m->def->ports[o->port];
 	const struct m_net *net = &m->def->nets[in->net];
-	const uint16_t type = o->key.dport >> 8;
-	const bool query = o->key.proto == IPPROTO_ICMP && !(o->key.dport & 0xff) &&
-			   (type == 8 || type == 13 || type == 15 || type == 17);
+	const struct pk icmp = { .family = o->key.family, .proto = o->key.proto, .type = o->key.dport >> 8 };
+	const bool query = !(o->key.dport & 0xff) && icmp.type && pk_asks(&icmp) == icmp.type;
 	const bool ports = o->key.proto == IPPROTO_TCP || o->key.proto == IPPROTO_UDP;
 	const bool mapping = ports && net->def->endpoint_independent;
 

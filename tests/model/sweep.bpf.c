@@ -5,12 +5,9 @@
 
 SEC("tc") int sweep_now(struct __sk_buff *ctx)
 {
-	struct gl_sweep_timer *sweep;
-	__u32 tenant;
+	__u32 tenant = 0;
+	struct gl_sweep_timer *sweep = sweep_asked(ctx, &tenant);
 
-	if (bpf_skb_load_bytes(ctx, ETH_HLEN, &tenant, sizeof(tenant)))
-		return TC_ACT_SHOT;
-	sweep = bpf_map_lookup_elem(&gl_sweep, &tenant);
 	if (!sweep)
 		return TC_ACT_SHOT;
 	sweep_tenant(&gl_sweep, &tenant, sweep);

@@ -34,6 +34,7 @@ static const struct {
 
 /* Choices; those of a definition as text are kept as text. */
 struct genes {
+	unsigned families; /* M_IPV4, M_IPV6 or both */
 	struct {
 		unsigned max_flows;
 		char timeouts[160];
@@ -43,7 +44,7 @@ struct genes {
 		char mss[4][12];
 		unsigned open_to[4];
 		unsigned groups; /* how many there are */
-		char rules[GROUPS][2][RULES][128];
+		char rules[GROUPS][2][RULES][160];
 		unsigned rule_count[GROUPS][2];
 		bool egress[GROUPS];
 		struct {
@@ -70,7 +71,24 @@ static void text(char *to, size_t size, const char *fmt, ...)
 		words_[random_below(sizeof(words_) / sizeof(*words_))];                                                \
 	})
 
-static void random_rule(char *to, size_t size, unsigned groups)
+/* In words of IPv4: in each family of the universe, with `between` between the two. */
+static void each(FILE *f, const struct genes *g, const char *between, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+static void each(FILE *f, const struct genes *g, const char *between, const char *fmt, ...)
+{
+	char words[512], *in6;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	in6 = text6(words);
+	fprintf(f, "%s%s%s", g->families & M_IPV4 ? words : "", g->families == M_BOTH ? between : "",
+		g->families & M_IPV6 && in6 ? in6 : "");
+	free(in6);
+}
+
+static void random_rule(const struct genes *g, char *to, size_t size, unsigned groups)
 {
 	/* Mostly one inside the other. */
 	static const char *const remotes[] = {
@@ -78,7 +96,7 @@ static void random_rule(char *to, size_t size, unsigned groups)
 		"10.0.0.8/29",	 "10.0.0.12",	  "10.0.1.0/24",   "128.0.0.0/1",    "192.0.0.0/4",
 		"198.18.0.0/15", "198.18.0.0/30", "198.18.0.1/32", "203.0.113.0/24", "198.51.100.74",
 	};
-	char remote[48] = "";
+	char remote[48] = "", words[128], *in6;
 	const char *what = ONE_OF("proto: any", "proto: tcp", "proto: udp", "proto: icmp", "proto: tcp, ports: 80",
 				  "proto: tcp, ports: [80, 1000-1001]", "proto: udp, ports: [53]",
 				  "proto: udp, ports: 53-1001", "proto: tcp, ports: 1-65535",
@@ -91,7 +109,10 @@ static void random_rule(char *to, size_t size, unsigned groups)
 	else if (chance(75))
 		text(remote, sizeof(remote), "remote_ip: %s",
 		     remotes[random_below(sizeof(remotes) / sizeof(*remotes))]);
-	text(to, size, "{%s%s%s}", what, *what && *remote ? ", " : "", remote);
+	text(words, sizeof(words), "{%s%s%s}", what, *what && *remote ? ", " : "", remote);
+	in6 = (g->families & M_IPV6) && (g->families == M_IPV6 || chance(50)) ? text6(words) : NULL;
+	text(to, size, "%s", in6 ? in6 : words);
+	free(in6);
 }
 
 static void random_groups(struct genes *g, unsigned t)
@@ -102,7 +123,8 @@ static void random_groups(struct genes *g, unsigned t)
 			g->t[t].egress[i] = chance(50);
 			g->t[t].rule_count[i][dir] = random_below(RULES + 1);
 			for (unsigned j = 0; j < RULES; j++)
-				random_rule(g->t[t].rules[i][dir][j], sizeof(g->t[t].rules[i][dir][j]), g->t[t].groups);
+				random_rule(g, g->t[t].rules[i][dir][j], sizeof(g->t[t].rules[i][dir][j]),
+					    g->t[t].groups);
 		}
 }
 
@@ -135,9 +157,10 @@ static unsigned seconds(unsigned most)
 	return 7 + 7 * random_below(most / 7) + 3;
 }
 
-static void genes_make(struct genes *g)
+static void genes_make(struct genes *g, unsigned families)
 {
 	memset(g, 0, sizeof(*g));
+	g->families = families;
 	for (unsigned t = 0; t < TENANTS; t++) {
 		g->t[t].max_flows = t == 0 ? 100 : 4 + random_below(t == 1 ? 12 : 3);
 		if (chance(30))
@@ -185,7 +208,7 @@ static void genes_change(struct genes *g)
 			g->t[t].rule_count[group][dir] = random_below(RULES + 1);
 			break;
 		case 5:
-			random_rule(g->t[t].rules[group][dir][0], sizeof(g->t[t].rules[group][dir][0]),
+			random_rule(g, g->t[t].rules[group][dir][0], sizeof(g->t[t].rules[group][dir][0]),
 				    g->t[t].groups ? g->t[t].groups : 1);
 			break;
 		case 6:
@@ -230,11 +253,12 @@ static void write_nat_network(FILE *f, const struct genes *g, unsigned t, unsign
 	const unsigned pool = g->t[t].same_pool ? 0 : net;
 	const unsigned addr = 10 + 20 * t + 4 * pool;
 
-	fprintf(f,
-		"      - {name: %s, mode: nat, uplink: wan, subnets: [10.0.%u.0/24], open_to: %s, mss: %s,\n"
-		"         nat: {addresses: [203.0.113.%u-203.0.113.%u], ports: %u-%u, mapping: endpoint-%s}}\n",
-		net ? "back" : "front", net, open_to[g->t[t].open_to[net]], g->t[t].mss[net], addr,
-		addr + g->t[t].addresses[pool] - 1, g->t[t].pool_first[pool],
+	fprintf(f, "      - {name: %s, mode: nat, uplink: wan, subnets: [", net ? "back" : "front");
+	each(f, g, ", ", "10.0.%u.0/24", net);
+	fprintf(f, "], open_to: %s, mss: %s,\n         nat: {addresses: [", open_to[g->t[t].open_to[net]],
+		g->t[t].mss[net]);
+	each(f, g, ", ", "203.0.113.%u-203.0.113.%u", addr, addr + g->t[t].addresses[pool] - 1);
+	fprintf(f, "], ports: %u-%u, mapping: endpoint-%s}}\n", g->t[t].pool_first[pool],
 		g->t[t].pool_first[pool] + g->t[t].pool_ports[pool] - 1,
 		g->t[t].eim[net] ? "independent" : "dependent");
 }
@@ -245,13 +269,20 @@ static void write_guest(FILE *f, const struct genes *g, unsigned t, unsigned i)
 	const unsigned forwarded = 10 + 20 * t + (g->t[t].same_pool || strcmp(guests[t][i].net, "back") ? 0 : 4);
 
 	fprintf(f, "      - name: %s\n        interfaces:\n          - tap: %s\n", guests[t][i].tap, guests[t][i].tap);
-	fprintf(f, "            mac: '52:54:00:00:00:%02x'\n            network: %s\n            addresses: [%s]\n",
-		i + 1, guests[t][i].net, guests[t][i].addr);
-	if (g->t[t].guest[i].pair && nat)
-		fprintf(f, "            allowed_address_pairs: [10.0.%u.%u/32]\n", !strcmp(guests[t][i].net, "back"),
-			100 + i);
-	if (g->t[t].guest[i].floating && nat)
-		fprintf(f, "            floating_ips: [203.0.113.%u]\n", 80 + 10 * t + i);
+	fprintf(f, "            mac: '52:54:00:00:00:%02x'\n            network: %s\n            addresses: [", i + 1,
+		guests[t][i].net);
+	each(f, g, ", ", "%s", guests[t][i].addr);
+	fprintf(f, "]\n");
+	if (g->t[t].guest[i].pair && nat) {
+		fprintf(f, "            allowed_address_pairs: [");
+		each(f, g, ", ", "10.0.%u.%u/32", !strcmp(guests[t][i].net, "back"), 100 + i);
+		fprintf(f, "]\n");
+	}
+	if (g->t[t].guest[i].floating && nat) {
+		fprintf(f, "            floating_ips: [");
+		each(f, g, ", ", "203.0.113.%u", 80 + 10 * t + i);
+		fprintf(f, "]\n");
+	}
 	if (g->t[t].guest[i].member) {
 		const char *comma = "";
 
@@ -267,11 +298,11 @@ static void write_guest(FILE *f, const struct genes *g, unsigned t, unsigned i)
 		return;
 	fprintf(f, "        port_forwards:\n");
 	if (g->t[t].guest[i].tcp_to)
-		fprintf(f, "          - {proto: tcp, address: 203.0.113.%u, port: %u, to: %u}\n", forwarded, 8080 + i,
-			g->t[t].guest[i].tcp_to);
+		each(f, g, "", "          - {proto: tcp, address: 203.0.113.%u, port: %u, to: %u}\n", forwarded,
+		     8080 + i, g->t[t].guest[i].tcp_to);
 	if (g->t[t].guest[i].udp_to)
-		fprintf(f, "          - {proto: udp, address: 203.0.113.%u, port: %u, to: %u}\n", forwarded, 53 + i,
-			g->t[t].guest[i].udp_to);
+		each(f, g, "", "          - {proto: udp, address: 203.0.113.%u, port: %u, to: %u}\n", forwarded, 53 + i,
+		     g->t[t].guest[i].udp_to);
 }
 
 static void write_definition(FILE *f, const struct genes *g)
@@ -291,13 +322,12 @@ static void write_definition(FILE *f, const struct genes *g)
 		write_nat_network(f, g, t, 0);
 		write_nat_network(f, g, t, 1);
 		if (t < 2) {
-			fprintf(f,
-				"      - {name: open, mode: routed, uplink: wan, subnets: [198.51.100.%u/26], open_to: "
-				"%s, "
-				"mss: %s}\n",
-				64 * t, open_to[g->t[t].open_to[2]], g->t[t].mss[2]);
-			fprintf(f, "      - {name: lab, mode: isolated, subnets: [192.168.7.0/24], mss: %s}\n",
-				g->t[t].mss[3]);
+			fprintf(f, "      - {name: open, mode: routed, uplink: wan, subnets: [");
+			each(f, g, ", ", "198.51.100.%u/26", 64 * t);
+			fprintf(f, "], open_to: %s, mss: %s}\n", open_to[g->t[t].open_to[2]], g->t[t].mss[2]);
+			fprintf(f, "      - {name: lab, mode: isolated, subnets: [");
+			each(f, g, ", ", "192.168.7.0/24");
+			fprintf(f, "], mss: %s}\n", g->t[t].mss[3]);
 		}
 		fprintf(f, "    guests:\n");
 		for (unsigned i = 0; i < GUESTS && guests[t][i].tap; i++)
@@ -306,7 +336,7 @@ static void write_definition(FILE *f, const struct genes *g)
 	}
 }
 
-char *universe_make(void)
+char *universe_make(unsigned families)
 {
 	struct genes g;
 	size_t size;
@@ -315,7 +345,7 @@ char *universe_make(void)
 
 	if (!f)
 		return NULL;
-	genes_make(&g);
+	genes_make(&g, families);
 	fprintf(f, "--- a\n");
 	write_definition(f, &g);
 	genes_change(&g);
