@@ -56,27 +56,46 @@ static __always_inline bool port_may_use(const struct pkt *p, const struct gl_po
 
 static __always_inline enum step stage_antispoof_arp(struct pkt *p, const struct gl_port_val *in)
 {
-	if (!mac_equal(p->arp_sender_mac, in->mac))
+	if (!mac_equal(p->neigh_sender_mac, in->mac))
 		return drop(p, GL_DROP_SPOOF_ARP);
 	/* RFC 5227: a probe asks with sender 0 */
-	if (ip_is_zero(&p->arp_sender_be) && p->arp_op_be == bpf_htons(1))
+	if (ip_is_zero(&p->neigh_sender_be) && p->neigh_op == NEIGH_ASK)
 		return STEP_NEXT;
-	if (!port_may_use(p, in, p->in_slot, &p->arp_sender_be))
+	if (!port_may_use(p, in, p->in_slot, &p->neigh_sender_be))
 		return drop(p, GL_DROP_SPOOF_ARP);
 	return STEP_NEXT;
 }
 
+#if GL_IS_IPV6 /* RFC 8415 */
+#define DHCP_CLIENT 546
+#define DHCP_SERVER 547
+#else
+#define DHCP_CLIENT 68
+#define DHCP_SERVER 67
+#endif
+
 static __always_inline bool is_dhcp_request(const struct pkt *p)
 {
-	return p->proto == IPPROTO_UDP && p->sport_be == bpf_htons(68) && p->dport_be == bpf_htons(67);
+	return p->proto == IPPROTO_UDP && p->sport_be == bpf_htons(DHCP_CLIENT) &&
+	       p->dport_be == bpf_htons(DHCP_SERVER);
 }
 
 static __always_inline bool is_dhcp_answer(const struct pkt *p)
 {
-	return p->proto == IPPROTO_UDP && p->sport_be == bpf_htons(67);
+	return p->proto == IPPROTO_UDP && p->sport_be == bpf_htons(DHCP_SERVER);
 }
 
-/* `dhcp` is set when chaddr has been read: for requests and answers. */
+static __always_inline enum step antispoof_destination(struct pkt *p)
+{
+	if (is_martian_dst(&p->dst_be))
+		return drop(p, GL_DROP_MARTIAN);
+	/* IP multicast and broadcast travel in frames of their kind, and only there. */
+	if (!mac_is_multicast(p->dmac) && (ip_is_multicast(&p->dst_be) || ip_is_broadcast(&p->dst_be)))
+		return drop(p, GL_DROP_BROADCAST_FOREIGN);
+	return STEP_NEXT;
+}
+
+/* DHCP of IPv4 names the hardware address it speaks for, and begins without an address; DHCPv6 does neither. */
 static __always_inline enum step stage_antispoof_ip(struct pkt *p, const struct gl_port_val *in)
 {
 	const bool request = p->frag != FRAG_TAIL && is_dhcp_request(p);
@@ -84,19 +103,14 @@ static __always_inline enum step stage_antispoof_ip(struct pkt *p, const struct 
 	if (p->frag != FRAG_TAIL && is_dhcp_answer(p))
 		return drop(p, GL_DROP_DHCP_SERVER);
 	if (request) {
-		if (!mac_equal(p->chaddr, in->mac))
+		if (!GL_IS_IPV6 && !mac_equal(p->chaddr, in->mac))
 			return drop(p, GL_DROP_DHCP_CHADDR);
 		if (in->mode != GL_MODE_BRIDGE)
 			return drop(p, GL_DROP_DHCP_CLIENT);
 	}
-	if (!(request && ip_is_zero(&p->src_be)) && !port_may_use(p, in, p->in_slot, &p->src_be))
+	if (!(!GL_IS_IPV6 && request && ip_is_zero(&p->src_be)) && !port_may_use(p, in, p->in_slot, &p->src_be))
 		return drop(p, GL_DROP_SPOOF_IP);
-	if (is_martian_dst(&p->dst_be))
-		return drop(p, GL_DROP_MARTIAN);
-	/* IP multicast and broadcast travel in frames of their kind, and only there. */
-	if (!mac_is_multicast(p->dmac) && (ip_is_multicast(&p->dst_be) || ip_is_broadcast(&p->dst_be)))
-		return drop(p, GL_DROP_BROADCAST_FOREIGN);
-	return STEP_NEXT;
+	return antispoof_destination(p);
 }
 
 #endif

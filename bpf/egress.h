@@ -10,6 +10,7 @@
 #include "mss.h"
 #include "parse.h"
 #include "pkt.h"
+#include "ra.h"
 #include "rewrite.h"
 #if !GL_IS_XDP
 #include "replicate.h"
@@ -248,15 +249,71 @@ static __noinline int egress_replicate(gl_ctx *ctx, struct pkt *p, const struct 
 #endif
 }
 
-static __always_inline enum step egress_answer(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, bool arp,
-					       int *action)
+/* The router's advertisement, besides the answer to a guest that has not heard one for long: the answer is copied out,
+ * and the frame becomes the other. */
+static __noinline int egress_also_ra(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, int *action)
 {
-	if (GL_IS_XDP && !(in->flags & GL_PORT_F_XDP_OUT))
-		return STEP_SLOW;
-	if (arp ? reply_arp(ctx, p) : reply_echo(ctx, p, in))
+#if !GL_IS_XDP
+	int bytes;
+
+	ctx->mark = GL_MARK;
+	bytes = bpf_clone_redirect(ctx, in->ifindex, 0);
+	ctx->mark = 0;
+	if (bytes)
 		return drop(p, GL_DROP_REWRITE_FAILED);
 	count_received(p);
-	count_sent(p->in_slot, p->len);
+	count_sent(p->in_slot, reply_bytes(p));
+	bytes = ra_write(ctx, p->in_slot, p->side, NULL);
+	if (bytes > 0) {
+		count_sent(p->in_slot, bytes);
+		*action = ctx_send_back(ctx, p->in_slot, in->ifindex, true);
+	}
+	return STEP_NEXT;
+#else
+	(void)ctx;
+	(void)p;
+	(void)in;
+	(void)action;
+	return STEP_SLOW;
+#endif
+}
+
+/* In answer to a router's solicitation. Where its network has none, the guest hears nothing. */
+static __always_inline enum step egress_ra(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, int *action)
+{
+#if !GL_IS_XDP && GL_IS_IPV6
+	const int bytes = ra_write(ctx, p->in_slot, p->side, &p->src_be);
+
+	if (bytes < 0)
+		return drop(p, GL_DROP_REWRITE_FAILED);
+	if (!bytes)
+		return STEP_CONSUMED;
+	count_received(p);
+	count_sent(p->in_slot, bytes);
+	*action = ctx_send_back(ctx, p->in_slot, in->ifindex, true);
+	return STEP_NEXT;
+#else
+	(void)ctx;
+	(void)p;
+	(void)in;
+	(void)action;
+	return STEP_SLOW;
+#endif
+}
+
+static __always_inline enum step egress_answer(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in, bool neigh,
+					       int *action)
+{
+	const bool ra = neigh && ra_is_due(p, in);
+
+	if (GL_IS_XDP && (!(in->flags & GL_PORT_F_XDP_OUT) || ra || (neigh && reply_grows(p))))
+		return STEP_SLOW;
+	if (neigh ? reply_neigh(ctx, p) : reply_echo(ctx, p, in))
+		return drop(p, GL_DROP_REWRITE_FAILED);
+	if (ra)
+		return egress_also_ra(ctx, p, in, action);
+	count_received(p);
+	count_sent(p->in_slot, neigh ? reply_bytes(p) : p->len);
 	*action = ctx_send_back(ctx, p->in_slot, in->ifindex, in->kind == GL_PORT_GUEST);
 	return STEP_NEXT;
 }
@@ -281,8 +338,11 @@ static __always_inline int finish(gl_ctx *ctx, struct pkt *p, const struct way *
 	case STEP_REPLICATE:
 		step = egress_replicate(ctx, p, in, &action);
 		break;
-	case STEP_ARP_REPLY:
+	case STEP_NEIGH_REPLY:
 		step = egress_answer(ctx, p, in, true, &action);
+		break;
+	case STEP_RA_REPLY:
+		step = egress_ra(ctx, p, in, &action);
 		break;
 	case STEP_ECHO_REPLY:
 		step = egress_answer(ctx, p, in, false, &action);

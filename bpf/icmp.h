@@ -13,7 +13,8 @@
 #define GATEWAY_TTL 64
 #define QUOTE_WORDS 20 /* IPv4 header with all its options and 20 bytes more */
 
-static __noinline int reply_arp(gl_ctx *ctx, const struct pkt *p)
+#if !GL_IS_IPV6 /* ra.h has IPv6's */
+static __noinline int reply_neigh(gl_ctx *ctx, const struct pkt *p)
 {
 	struct {
 		__be16 op_be;
@@ -25,13 +26,14 @@ static __noinline int reply_arp(gl_ctx *ctx, const struct pkt *p)
 
 	tail.op_be = bpf_htons(2);
 	mac_copy(tail.sender_mac, p->reply_mac);
-	__builtin_memcpy(tail.sender_be, &p->arp_target_be, 4);
-	mac_copy(tail.target_mac, p->arp_sender_mac);
-	__builtin_memcpy(tail.target_be, &p->arp_sender_be, 4);
+	__builtin_memcpy(tail.sender_be, &p->neigh_target_be, 4);
+	mac_copy(tail.target_mac, p->neigh_sender_mac);
+	__builtin_memcpy(tail.target_be, &p->neigh_sender_be, 4);
 	if (ctx_store(ctx, p->l3_off + offsetof(struct arp_hdr, op_be), &tail, sizeof(tail)))
 		return -1;
-	return rewrite_ethernet(ctx, p->arp_sender_mac, p->reply_mac);
+	return rewrite_ethernet(ctx, p->neigh_sender_mac, p->reply_mac);
 }
+#endif
 
 static __noinline int reply_echo(gl_ctx *ctx, const struct pkt *p, const struct gl_port_val *in)
 {

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Answers ARP: for the gateway and for neighbours towards guests, for public addresses towards the uplink.
- * Bridge networks resolve on their segment; what arrives there for a guest goes to that guest alone.
- * Neighbours: antispoof.h (has checked a guest's sender), egress.h (builds the answer). */
+/* Answers ARP and neighbour solicitations: for the gateway and for neighbours towards guests, for public addresses
+ * towards the uplink. Bridge networks resolve on their segment; what arrives there for a guest goes to that guest
+ * alone. Neighbours: antispoof.h, nd.h (have checked a guest's sender), egress.h (builds the answer). */
 #ifndef GL_NEIGH_H
 #define GL_NEIGH_H
 
 #include "pkt.h"
 #include "port.h"
-
-#define ARP_REQUEST_BE bpf_htons(1)
 
 static __always_inline enum step deliver_to(struct pkt *p, __u32 slot)
 {
@@ -21,33 +19,58 @@ static __always_inline enum step deliver_to(struct pkt *p, __u32 slot)
 	return STEP_DELIVER;
 }
 
-static __always_inline enum step arp_from_bridge_guest(struct pkt *p, const struct gl_port_val *in)
+static __always_inline enum step deliver_to_segment(struct pkt *p, const struct gl_port_val *in)
 {
-	struct gl_port_val *uplink;
-	__u32 slot;
+	struct gl_port_val *uplink = port_by_slot(in->uplink_slot, p->side);
 
-	if (p->arp_op_be == ARP_REQUEST_BE || mac_is_multicast(p->dmac)) {
-		if (!ip_equal(&p->arp_target_be, &p->arp_sender_be) &&
-		    host_lookup(p, in->network, &p->arp_target_be, &slot) && slot != p->in_slot)
-			return deliver_to(p, slot);
-	} else if (l2_lookup(p, in->network, p->dmac, &slot)) {
-		return deliver_to(p, slot);
-	}
-	uplink = port_by_slot(in->uplink_slot, p->side);
 	if (uplink && mac_equal(p->dmac, uplink->mac))
 		return drop(p, GL_DROP_HOST_ADDRESS);
 	return deliver_to(p, in->uplink_slot);
 }
 
-static __always_inline enum step stage_arp_from_guest(struct pkt *p, const struct gl_port_val *in)
+/* The segment hears what is not for one guest. So do guests of the network of what the definition does not say: whoever
+ * may hold the address that is asked for, and all of them who has claimed one. */
+static __always_inline enum step neigh_from_bridge_guest(struct pkt *p, const struct gl_port_val *in)
+{
+	const bool claim = ip_equal(&p->neigh_target_be, &p->neigh_sender_be);
+	struct gl_network_val *network;
+	__u32 slot;
+
+	if ((p->neigh_op == NEIGH_ASK || mac_is_multicast(p->dmac)) &&
+	    host_lookup(p, in->network, &p->neigh_target_be, &slot))
+		return claim || slot == p->in_slot ? deliver_to_segment(p, in) : deliver_to(p, slot);
+	if (!mac_is_multicast(p->dmac))
+		return l2_lookup(p, in->network, p->dmac, &slot) ? deliver_to(p, slot) : deliver_to_segment(p, in);
+	network = network_by_index(in->network, p->side);
+	if (!network || (claim && !(network->flags & GL_NET_F_BROADCAST)))
+		return deliver_to_segment(p, in);
+	if (!claim)
+		p->repl_addr_be = p->neigh_target_be;
+	p->repl_uplink = 1;
+	return STEP_REPLICATE;
+}
+
+static __always_inline bool net_is_gateway(const struct gl_network_val *network, const gl_ip *addr)
+{
+#if GL_IS_IPV6
+	if (ip_equal(addr, &network->link6_be))
+		return true;
+#endif
+	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++)
+		if (!ip_is_zero(&net_gateway(network, i)->mask_be) && ip_equal(addr, &net_gateway(network, i)->addr_be))
+			return true;
+	return false;
+}
+
+static __always_inline enum step stage_neigh_from_guest(struct pkt *p, const struct gl_port_val *in)
 {
 	struct gl_network_val *network;
 	struct gl_port_val *port;
 	__u32 slot;
 
 	if (in->mode == GL_MODE_BRIDGE)
-		return arp_from_bridge_guest(p, in);
-	if (p->arp_op_be != ARP_REQUEST_BE && !mac_is_multicast(p->dmac)) {
+		return neigh_from_bridge_guest(p, in);
+	if (p->neigh_op != NEIGH_ASK && !mac_is_multicast(p->dmac)) {
 		if (!l2_lookup(p, in->network, p->dmac, &slot))
 			return drop(p, GL_DROP_UNKNOWN_MAC);
 		return deliver_to(p, slot);
@@ -55,36 +78,34 @@ static __always_inline enum step stage_arp_from_guest(struct pkt *p, const struc
 	network = network_by_index(in->network, p->side);
 	if (!network)
 		return drop(p, GL_DROP_MAP_MISSING);
-	if (p->arp_op_be != ARP_REQUEST_BE || ip_equal(&p->arp_sender_be, &p->arp_target_be)) {
+	if (p->neigh_op != NEIGH_ASK || ip_equal(&p->neigh_sender_be, &p->neigh_target_be)) {
 		/* An announcement. Of an address in the definition nobody needs to hear: that table is static. */
-		if (host_lookup(p, in->network, &p->arp_sender_be, &slot) || !(network->flags & GL_NET_F_BROADCAST))
+		if (host_lookup(p, in->network, &p->neigh_sender_be, &slot) || !(network->flags & GL_NET_F_BROADCAST))
 			return STEP_CONSUMED;
 		return STEP_REPLICATE;
 	}
-	for (__u32 i = 0; i < GL_NET_GATEWAYS; i++) {
-		if (!ip_is_zero(&net_gateway(network, i)->mask_be) &&
-		    ip_equal(&net_gateway(network, i)->addr_be, &p->arp_target_be)) {
-			mac_copy(p->reply_mac, network->gw_mac);
-			return STEP_ARP_REPLY;
-		}
+	if (net_is_gateway(network, &p->neigh_target_be)) {
+		mac_copy(p->reply_mac, network->gw_mac);
+		p->reply_router = 1;
+		return STEP_NEIGH_REPLY;
 	}
-	if (host_lookup(p, in->network, &p->arp_target_be, &slot)) {
-		/* A probe for its own address: no answer means that it is free (RFC 5227). */
+	if (host_lookup(p, in->network, &p->neigh_target_be, &slot)) {
+		/* A probe for its own address: no answer means that it is free (RFC 5227, RFC 4862). */
 		if (slot == p->in_slot)
 			return STEP_CONSUMED;
 		port = port_by_slot(slot, p->side);
 		if (!port)
 			return drop(p, GL_DROP_MAP_MISSING);
 		mac_copy(p->reply_mac, port->mac);
-		return STEP_ARP_REPLY;
+		return STEP_NEIGH_REPLY;
 	}
 	/* An allowed address pair may move between guests: those who may hold it hear the question. */
-	p->repl_addr_be = p->arp_target_be;
+	p->repl_addr_be = p->neigh_target_be;
 	return STEP_REPLICATE;
 }
 
 /* Not for us: the host's own. */
-static __always_inline enum step stage_arp_from_uplink(struct pkt *p, const struct gl_port_val *in)
+static __always_inline enum step stage_neigh_from_uplink(struct pkt *p, const struct gl_port_val *in)
 {
 	const bool segment = in->flags & GL_PORT_F_SEGMENT;
 	__u32 slot;
@@ -93,20 +114,20 @@ static __always_inline enum step stage_arp_from_uplink(struct pkt *p, const stru
 		const __u32 id = GL_SEGMENT(in->uplink, p->vlan);
 
 		if (mac_is_multicast(p->dmac)
-			    ? p->arp_op_be == ARP_REQUEST_BE && host_lookup(p, id, &p->arp_target_be, &slot)
+			    ? p->neigh_op == NEIGH_ASK && host_lookup(p, id, &p->neigh_target_be, &slot)
 			    : l2_lookup(p, id, p->dmac, &slot))
 			return deliver_to(p, slot);
 		/* An announcement, or the question for an allowed address pair. */
 		if (mac_is_multicast(p->dmac)) {
-			if (!ip_equal(&p->arp_sender_be, &p->arp_target_be))
-				p->repl_addr_be = p->arp_target_be;
+			if (!ip_equal(&p->neigh_sender_be, &p->neigh_target_be))
+				p->repl_addr_be = p->neigh_target_be;
 			p->repl_segment = id;
 			p->repl_host = 1;
 		}
 	}
-	if (!p->tagged && p->arp_op_be == ARP_REQUEST_BE) {
+	if (!p->tagged && p->neigh_op == NEIGH_ASK) {
 		struct gl_addr_key key = {
-			.addr_be = p->arp_target_be,
+			.addr_be = p->neigh_target_be,
 			.block = GL_BLOCK_WHOLE,
 			.uplink = in->uplink,
 			.side = p->side,
@@ -115,7 +136,7 @@ static __always_inline enum step stage_arp_from_uplink(struct pkt *p, const stru
 
 		if (addr && (addr->flags & GL_ADDR_F_ANSWER)) {
 			mac_copy(p->reply_mac, in->mac);
-			return STEP_ARP_REPLY;
+			return STEP_NEIGH_REPLY;
 		}
 	}
 	return p->repl_segment ? STEP_REPLICATE : STEP_PASS;

@@ -152,12 +152,12 @@ static __always_inline enum step parse_arp(gl_ctx *ctx, struct pkt *p)
 		return drop(p, GL_DROP_ARP_MALFORMED);
 	if (arp->hw_be != bpf_htons(1) || arp->proto_be != ETH_P_IP_BE || arp->hw_len != 6 || arp->proto_len != 4)
 		return drop(p, GL_DROP_ARP_MALFORMED);
-	p->arp_op_be = arp->op_be;
 	if (arp->op_be != bpf_htons(1) && arp->op_be != bpf_htons(2))
 		return drop(p, GL_DROP_ARP_MALFORMED);
-	__builtin_memcpy(&p->arp_sender_be, arp->sender_be, 4);
-	__builtin_memcpy(&p->arp_target_be, arp->target_be, 4);
-	mac_copy(p->arp_sender_mac, arp->sender_mac);
+	p->neigh_op = arp->op_be == bpf_htons(1) ? NEIGH_ASK : NEIGH_TELL;
+	__builtin_memcpy(&p->neigh_sender_be, arp->sender_be, 4);
+	__builtin_memcpy(&p->neigh_target_be, arp->target_be, 4);
+	mac_copy(p->neigh_sender_mac, arp->sender_mac);
 	return STEP_NEXT;
 }
 

@@ -129,7 +129,7 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 	if (p->ethertype_be == ETH_P_ARP_BE) {
 		STAGE(parse_arp(ctx, p));
 		STAGE(stage_antispoof_arp(p, in));
-		return stage_arp_from_guest(p, in);
+		return stage_neigh_from_guest(p, in);
 	}
 	STAGE(parse_ip(ctx, p, true));
 	if (p->frag != FRAG_TAIL && is_dhcp_request(p))
@@ -217,7 +217,7 @@ static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct
 	if (!port)
 		return drop(p, GL_DROP_MAP_MISSING);
 	STAGE(parse_ip(ctx, p, false));
-	if (p->frag != FRAG_TAIL && is_dhcp_answer(p) && p->dport_be == bpf_htons(68)) {
+	if (p->frag != FRAG_TAIL && is_dhcp_answer(p) && p->dport_be == bpf_htons(DHCP_CLIENT)) {
 		p->out_slot = slot;
 		p->out_ifindex = port->ifindex;
 		return STEP_DELIVER;
@@ -258,7 +258,7 @@ static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct 
 	STAGE(stage_linear(ctx, p));
 	if (p->ethertype_be == ETH_P_ARP_BE) {
 		STAGE(parse_arp(ctx, p));
-		return stage_arp_from_uplink(p, in);
+		return stage_neigh_from_uplink(p, in);
 	}
 	if (p->ethertype_be != ETH_P_OWN_BE)
 		return STEP_PASS;

@@ -26,7 +26,8 @@ enum step {
 	STEP_FORWARD, /* by the flow that was found */
 	STEP_DELIVER, /* unchanged, to the interface p->out */
 	STEP_REPLICATE, /* to all interfaces of the network, see replicate.h */
-	STEP_ARP_REPLY, /* back to where it came from: p->reply_mac holds p->arp_target */
+	STEP_NEIGH_REPLY, /* back to where it came from: p->reply_mac holds p->neigh_target_be */
+	STEP_RA_REPLY, /* back to where it came from: the router's advertisement */
 	STEP_ECHO_REPLY, /* back to where it came from */
 	STEP_CONSUMED, /* has done its work; neither forwarded nor dropped */
 };
@@ -37,6 +38,14 @@ enum step {
 #define ETH_P_OWN_BE (GL_IS_IPV6 ? ETH_P_IPV6_BE : ETH_P_IP_BE)
 #define ETH_P_8021Q_BE bpf_htons(0x8100)
 #define ETH_P_8021AD_BE bpf_htons(0x88a8)
+
+/* What passes between neighbours about the link itself. Security groups have no say in it. */
+enum neigh_op {
+	NEIGH_NONE = 0,
+	NEIGH_ASK, /* who has an address? */
+	NEIGH_TELL, /* I have it */
+	NEIGH_LINK, /* of the segment's routers, or about multicast listeners */
+};
 
 #define FRAG_NONE 0
 #define FRAG_HEAD 1
@@ -91,11 +100,15 @@ struct pkt {
 	__u32 tcp_ack;
 	__u16 tcp_window; /* as in the header */
 
-	__be16 arp_op_be;
-	gl_ip arp_sender_be;
-	gl_ip arp_target_be;
-	__u8 arp_sender_mac[GL_MAC_LEN];
+	/* ARP, or neighbour discovery. Claims have two addresses that are the same. */
+	gl_ip neigh_sender_be;
+	gl_ip neigh_target_be;
+	__u8 neigh_sender_mac[GL_MAC_LEN];
+	__u8 neigh_op; /* enum neigh_op */
+	__u8 nd_has_mac; /* it names its sender's MAC; ARP always does */
+	__u16 nd_at; /* while options are read */
 	__u8 reply_mac[GL_MAC_LEN];
+	__u8 reply_router; /* who has that MAC is a router */
 	__u8 chaddr[GL_MAC_LEN]; /* DHCP */
 
 	/* Where the packet's flow is looked up. */
@@ -113,7 +126,7 @@ struct pkt {
 	__u32 out_slot;
 	__u32 out_ifindex;
 	__u32 repl_segment; /* STEP_REPLICATE: GL_SEGMENT of an uplink, or 0: the interface's own network */
-	gl_ip repl_addr_be; /* ARP for this address: only to those who may use it */
+	gl_ip repl_addr_be; /* somebody asks who has it: only to those who may */
 	__u8 repl_uplink; /* and to the uplink */
 	__u8 repl_host; /* and to the host */
 	__u8 bridged; /* from the uplink's segment by MAC */

@@ -18,15 +18,16 @@ struct replica {
 };
 
 /* Who hears it: whose security groups admit it. Without groups, from its own network everybody, and from the uplink's
- * segment who is open to it. Answers of a DHCP server there are for who has asked. */
+ * segment who is open to it. Answers of a DHCP server there are for who has asked; those
+ * of DHCPv6 are never for many. */
 static __always_inline bool replica_wanted(struct pkt *p, const struct gl_port_val *port, __u32 slot)
 {
 	if (!ip_is_zero(&p->repl_addr_be))
 		return port->flags & GL_PORT_F_MORE && port_may_use(p, port, slot, &p->repl_addr_be);
-	if (p->ethertype_be == ETH_P_ARP_BE)
+	if (p->neigh_op)
 		return true;
-	if (p->repl_segment && is_dhcp_answer(p) && p->dport_be == bpf_htons(68))
-		return mac_equal(p->chaddr, port->mac);
+	if (p->repl_segment && is_dhcp_answer(p) && p->dport_be == bpf_htons(DHCP_CLIENT))
+		return !GL_IS_IPV6 && mac_equal(p->chaddr, port->mac);
 	if (port->policy)
 		return policy_broadcast(p, port->policy, GL_INGRESS);
 	return !p->repl_segment || port->open_to == GL_OPEN_ANYWHERE;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* All programs of the TC hook as one object, and the sweeper, which the loader runs as one of them. */
+/* All programs of the TC hook as one object, and what the loader runs as one of them: the sweeper,
+ * and the sender of router advertisements. */
+#include "advertise.bpf.h"
 #include "from_guest.bpf.h"
 #include "from_uplink.bpf.h"
 #include "sweep.bpf.h"
