@@ -156,7 +156,7 @@ $(BUILD)/prog_test: $(PROG_SRC) $(wildcard tests/prog/*.h) $(LIB) $(SKEL) $(BUIL
 
 # The reference model beside the programs.
 MODEL_SRC := $(filter-out %.bpf.c,$(wildcard tests/model/*.c))
-MODEL_LIB := $(addprefix tests/prog/,world.c run.c frame.c definition.c)
+MODEL_LIB := $(addprefix tests/prog/,world.c devices.c names.c flows.c family.c run.c frame.c definition.c)
 
 $(BUILD)/sweep.bpf.o: tests/model/sweep.bpf.c $(BPF_HDR)
 	$(call say,BPF,$@)

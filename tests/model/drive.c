@@ -143,7 +143,9 @@ int real_define(const char *a, const char *b, struct m_def defs[2][2])
 	for (unsigned i = 0; i < sizeof(world.tables) / sizeof(*world.tables); i++) {
 		if (world.tables[i] >= 0)
 			close(world.tables[i]);
-		world.tables[i] = -1;
+		if (world.tables6[i] >= 0)
+			close(world.tables6[i]);
+		world.tables[i] = world.tables6[i] = -1;
 	}
 	for (int i = 0; i < 2 && !err; i++) {
 		err = def_read(texts[i], 4, &defs[0][i]);

@@ -51,7 +51,10 @@ void result(bool good, const char *fmt, ...)
 
 const char *hook_name(enum hook hook)
 {
-	return hook == HOOK_XDP ? "native " : hook == HOOK_TC ? "tc     " : "generic";
+	static const char *const names[2][3] = { { "IPv4 native ", "IPv4 tc     ", "IPv4 generic" },
+						 { "IPv6 native ", "IPv6 tc     ", "IPv6 generic" } };
+
+	return names[world.family == 6][hook == HOOK_XDP ? 0 : hook == HOOK_TC ? 1 : 2];
 }
 
 int prog_of(const struct dev *dev, enum hook hook)
@@ -80,7 +83,8 @@ int prog_run(int fd, enum hook hook, const struct dev *dev, const uint8_t *in, s
 		opts.ctx_in = &xdp;
 		opts.ctx_size_in = sizeof(xdp);
 	} else {
-		skb.gso_size = row ? row->gso : 0;
+		/* as frame.c's lengths */
+		skb.gso_size = row ? row->gso - (world.family == 6 && row->gso > 900 ? 20 : 0) : 0;
 		skb.gso_segs = skb.gso_size ? 2 : 0;
 		skb.mark = row ? row->mark : 0;
 		opts.ctx_in = &skb;
@@ -157,6 +161,7 @@ static int wanted_verdict(enum hook hook, const struct row *row)
 
 static void check_drops(const struct row *row, const struct dev *dev)
 {
+	const enum gl_drop drop = family_drop(row->drop);
 	int cpus = libbpf_num_possible_cpus();
 	struct gl_count_val *vals = calloc(cpus, sizeof(*vals));
 	struct gl_drops_key key, *at = NULL;
@@ -169,17 +174,17 @@ static void check_drops(const struct row *row, const struct dev *dev)
 		bpf_map_lookup_elem(world.obj.map[GL_MAP_DROPS], &key, vals);
 		for (int i = 0; i < cpus; i++)
 			sum += vals[i].packets;
-		if (row->drop && key.reason == row->drop && key.slot == dev->slot)
+		if (drop && key.reason == drop && key.slot == dev->slot)
 			found += sum;
 		else
 			complain("counted as dropped: %s, %llu times, slot %u", gl_drop_name(key.reason),
 				 (unsigned long long)sum, key.slot);
 	}
-	if (row->drop && found != 1)
-		complain("%s counted %llu times on %s, not once", gl_drop_name(row->drop), (unsigned long long)found,
+	if (drop && found != 1)
+		complain("%s counted %llu times on %s, not once", gl_drop_name(drop), (unsigned long long)found,
 			 dev->name);
-	else if (row->drop)
-		provoked[row->drop] = true;
+	else if (drop)
+		provoked[drop] = true;
 	free(vals);
 }
 
@@ -252,15 +257,15 @@ static void check_copies(const struct row *row, const uint8_t *in, size_t len)
 /* The source port that a pool gave is taken as it is, and its checksum proved instead. */
 static void accept_port(const uint8_t *out, uint8_t *want, size_t len)
 {
-	uint8_t *l4 = want + 14 + (want[14] & 0xf) * 4;
-	size_t l4_len = want + len - l4, field = want[23] == 6 ? 16 : want[23] == 17 ? 6 : 2;
-	uint16_t sum;
+	const size_t l4 = l4_at(want);
+	const uint8_t proto = world.family == 6 ? want[20] : want[23];
+	const bool icmp = proto == family_proto(1);
+	const size_t port = l4 + (icmp ? 4 : 0), field = l4 + (proto == 6 ? 16 : proto == 17 ? 6 : 2);
 
-	memcpy(l4 + (want[23] == 1 ? 4 : 0), out + (l4 - want) + (want[23] == 1 ? 4 : 0), 2);
-	l4[field] = l4[field + 1] = 0;
-	sum = ~sum16(l4, l4_len, want[23] == 1 ? 0 : sum16(want + 26, 8, want[23] + l4_len));
-	l4[field] = sum >> 8;
-	l4[field + 1] = sum;
+	memcpy(want + port, out + port, 2);
+	want[field] = want[field + 1] = 0;
+	if (sum_is_good(out, len))
+		memcpy(want + field, out + field, 2);
 }
 
 static void check_bytes(const struct row *row, const uint8_t *in, size_t in_len, const struct run *run)
@@ -336,7 +341,7 @@ void rows_run(const char *table, const struct row *rows, size_t count)
 	for (int hook = HOOK_XDP; hook <= HOOK_GENERIC; hook <<= 1) {
 		flows_clear();
 		for (size_t i = 0; i < count; i++)
-			if (!rows[i].only || (rows[i].only & hook))
+			if ((!rows[i].only || (rows[i].only & hook)) && (!rows[i].ip || rows[i].ip == world.family))
 				row_run(table, &rows[i], hook);
 	}
 }

@@ -52,7 +52,9 @@ void test_registry(void)
 		}
 		found++;
 		if (row->shape == GL_SHAPE_MAP_OF_MAPS) {
-			bpf_obj_get_info_by_fd(world.tables[tenant_by_name("acme")], &inner, &len);
+			const int *tables = id == GL_MAP_FLOW6 ? world.tables6 : world.tables;
+
+			bpf_obj_get_info_by_fd(tables[tenant_by_name("acme")], &inner, &len);
 			key = inner.key_size;
 			val = inner.value_size;
 		}

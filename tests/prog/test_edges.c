@@ -47,10 +47,12 @@ static void check_options(const struct run *run, const struct frame *f, const ch
 {
 	size_t len = (f->options_len + 3) / 4 * 4;
 
-	if (run->out_len != 14 + 20 + 20 + len + f->len ||
-	    (f->options_len && memcmp(run->out + 54, want ? want : f->options, f->options_len)))
+	const size_t l4 = 14 + ip_hlen();
+
+	if (run->out_len != l4 + 20 + len + f->len ||
+	    (f->options_len && memcmp(run->out + l4 + 20, want ? want : f->options, f->options_len)))
 		complain("the options are others"), hex("out", run->out, run->out_len);
-	if (sum16(run->out + 34, run->out_len - 34, sum16(run->out + 26, 8, 6 + run->out_len - 34)) != 0xffff)
+	if (!sum_is_good(run->out, run->out_len))
 		complain("the checksum is wrong"), hex("out", run->out, run->out_len);
 }
 
@@ -69,7 +71,7 @@ static void mss(enum hook hook)
 		if (packet("p1", hook, &syn, &run) != SEND)
 			complain("the SYN was dropped");
 		check_options(&run, &syn, layouts[i].becomes);
-		ack.dport = run.out[34] << 8 | run.out[35];
+		ack.dport = sport_of(run.out);
 		ack.exact = true;
 		ack.seq = FRAME_ISN;
 		ack.ack = FRAME_ISN + 1 + syn.len;
@@ -99,12 +101,12 @@ static void mss_of_the_path(enum hook hook)
 	apply_with(SUBNET, "mss: path, " SUBNET);
 	if (packet("p1", hook, &out, &run) != SEND)
 		complain("the SYN was dropped");
-	check_options(&run, &out, "\x02\x04\x05\xb4");
-	/* To an interface of 1,000 bytes, between networks of which one keeps what is announced. */
+	check_options(&run, &out, world.family == 6 ? "\x02\x04\x05\xa0" : "\x02\x04\x05\xb4");
+	/* To an interface of 1,300 bytes, between networks of which one keeps what is announced. */
 	apply_with("subnets: [10.0.1.0/24], open_to: tenant", "mss: path, subnets: [10.0.1.0/24], open_to: tenant");
 	if (packet("n1", hook, &syn, &run) != SEND)
 		complain("the SYN to a guest was dropped");
-	check_options(&run, &syn, "\x02\x04\x03\xc0");
+	check_options(&run, &syn, world.family == 6 ? "\x02\x04\x04\xd8" : "\x02\x04\x04\xec");
 	back();
 	syn.sport = 1001;
 	if (packet("n1", hook, &syn, &run) != SEND)
@@ -150,14 +152,14 @@ static void forged(enum hook hook)
 	ask.len = 100;
 	expect(SEND, "n1", hook, ask, "100 bytes");
 	for (size_t i = 0; i < sizeof(quotes) / sizeof(*quotes); i++) {
-		struct frame quote = { IPV4(quotes[i].src, quotes[i].dst, quotes[i].proto),
+		struct frame quote = { IP(quotes[i].src, quotes[i].dst, quotes[i].proto),
 				       .sport = quotes[i].sport,
 				       .dport = quotes[i].dport,
 				       .exact = true,
 				       .seq = quotes[i].seq,
 				       .flags = ACK,
 				       .len = 100 };
-		struct frame error = { ETH("wan", "hop"), IPV4("198.51.100.200", NAT, 1),
+		struct frame error = { ETH("wan", "hop"), IP("198.51.100.200", NAT, 1),
 				       .type = 3,	  .code = 4,
 				       .mtu = 1400,	  .quote = &quote,
 				       .quote_len = 8 };
@@ -168,7 +170,7 @@ static void forged(enum hook hook)
 			complain("was %s", verdict == SEND ? "let through" : "dropped");
 		else if (!quotes[i].fits && !drops("wan", GL_DROP_ICMP_ERROR) && !drops("wan", GL_DROP_NO_FLOW))
 			complain("was dropped for another reason");
-		else if (verdict == SEND && sum16(run.out + 34, run.out_len - 34, 0) != 0xffff)
+		else if (verdict == SEND && !sum_is_good(run.out, run.out_len))
 			complain("the checksum is wrong");
 		counts_clear();
 		result(true, "%s an error that quotes %s", hook_name(hook), quotes[i].name);

@@ -85,11 +85,11 @@ static struct gl_tenant_stat stat_of(const char *tenant)
 
 static size_t entries(void)
 {
-	struct gl_frag4_key key, *at = NULL;
+	struct frag frag;
 	size_t n = 0;
 
-	for (; !bpf_map_get_next_key(world.obj.map[GL_MAP_FRAG4], at, &key); n++)
-		at = &key;
+	while (frag_next(&frag, !n))
+		n++;
 	return n;
 }
 
@@ -173,14 +173,11 @@ static void shares(enum hook hook)
 
 static void make_old(uint32_t seconds)
 {
-	int fd = world.obj.map[GL_MAP_FRAG4];
-	struct gl_frag4_key key, *at = NULL;
-	struct gl_frag_val val;
+	struct frag frag;
 
-	for (; !bpf_map_get_next_key(fd, at, &key); at = &key) {
-		bpf_map_lookup_elem(fd, &key, &val);
-		val.seen -= seconds;
-		bpf_map_update_elem(fd, &key, &val, BPF_EXIST);
+	for (bool first = true; frag_next(&frag, first); first = false) {
+		frag.val.seen -= seconds;
+		frag_write(&frag);
 	}
 }
 

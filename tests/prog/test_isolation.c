@@ -48,11 +48,11 @@ static const struct frame from_n1[] = {
 	{ ETH("n2", "n1"), ARP(2, "n1", "n1", "n2", "n2") },
 	{ ETH("n2", "n1"), UDP("n1", 1000, "n2", 53), .id = 5, .frag = MF, .len = 72 },
 	{ ETH("n2", "n1"), UDP("n1", 1000, "n2", 53), .id = 5, .frag = 10, .len = 72 },
-	{ ETH(GW, "n1"), IPV4("n1", OUT, 1), .type = 3, .code = 3, .quote_len = 8,
+	{ ETH(GW, "n1"), IP("n1", OUT, 1), .type = 3, .code = 3, .quote_len = 8,
 	  .quote = &(const struct frame){ UDP(OUT, 53, "n1", 1000), .len = 5 } },
 	{ ETH("n2", "n1"), .ethertype = 0x86dd, .len = 60 },
 	{ ETH("n2", "n1"), .vlan = 20, UDP("n1", 1000, "n2", 53), .len = 40 },
-	{ ETH("n2", "n1"), IPV4("n1", "n2", 132), .sport = 1, .dport = 2, .len = 40 },
+	{ ETH("n2", "n1"), IP("n1", "n2", 132), .sport = 1, .dport = 2, .len = 40 },
 };
 static const struct frame from_b1[] = {
 	{ ETH("b2", "b1"), UDP("b1", 1000, "b2", 53), .len = 40 },
@@ -71,7 +71,7 @@ static const struct frame from_wan[] = {
 	{ ETH("wan", "hop"), TCP("neighbour", 53, "192.0.2.1", 22, SYN), .len = 40 },
 	{ ETH("wan", "hop"), UDP("neighbour", 53, "192.0.2.1", 8081), .id = 9, .frag = MF, .len = 40 },
 	{ ETH(ALL, "hop"), ARP(1, "hop", "hop", NULL, "192.0.2.21") },
-	{ ETH("wan", "hop"), IPV4("neighbour", "192.0.2.1", 1), .type = 3, .code = 3, .quote_len = 8,
+	{ ETH("wan", "hop"), IP("neighbour", "192.0.2.1", 1), .type = 3, .code = 3, .quote_len = 8,
 	  .quote = &(const struct frame){ UDP("192.0.2.1", 777, "neighbour", 53) } },
 	{ ETH("wan", "hop"), .ethertype = 0x86dd, .len = 60 },
 };
@@ -90,7 +90,8 @@ static const char *const places[] = { "n1",	      "n2",	      "nb",	      "t1",	
 
 static size_t mutate(uint8_t *frame, size_t len)
 {
-	uint32_t addr_be;
+	const size_t l4 = 14 + ip_hlen();
+	struct ip ip;
 
 	for (uint32_t n = dice(4); n; n--) {
 		switch (dice(9)) {
@@ -98,22 +99,22 @@ static size_t mutate(uint8_t *frame, size_t len)
 			name_mac(people[dice(sizeof(people) / sizeof(*people))], frame);
 			break;
 		case 1:
-			addr_be = name_ip(places[dice(sizeof(places) / sizeof(*places))]);
-			memcpy(frame + 30, &addr_be, 4);
+			ip = name_ip(places[dice(sizeof(places) / sizeof(*places))]);
+			memcpy(frame + l4 - ip.len, ip.bytes, ip.len);
 			break;
 		case 2:
-			addr_be = name_ip(places[dice(sizeof(places) / sizeof(*places))]);
-			memcpy(frame + 26, &addr_be, 4);
+			ip = name_ip(places[dice(sizeof(places) / sizeof(*places))]);
+			memcpy(frame + l4 - 2 * ip.len, ip.bytes, ip.len);
 			break;
 		case 3:
-			len = 34 + dice(len - 33);
+			len = len < l4 ? len : l4 + dice(len - l4 + 1);
 			break;
 		case 4:
 			len += dice(80);
 			break;
 		case 5: /* a length that fits again */
-			frame[16] = (len - 14) >> 8;
-			frame[17] = len - 14;
+			frame[world.family == 6 ? 18 : 16] = (len - (world.family == 6 ? l4 : 14)) >> 8;
+			frame[world.family == 6 ? 19 : 17] = len - (world.family == 6 ? l4 : 14);
 			break;
 		default:
 			frame[dice(len < 80 ? len : 80)] = dice(3) ? dice(256) : 1u << dice(8);

@@ -17,11 +17,6 @@
 #define NARROW "203.0.113.13"
 #define POOL "addresses: [203.0.113.13], ports: 50048-50111"
 
-static uint16_t port_of(const struct run *run)
-{
-	return run->out[34] << 8 | run->out[35];
-}
-
 /* Sends UDP from a guest of narrow's; the translated port, or 0: dropped. */
 static uint16_t udp_out(enum hook hook, const char *guest, uint16_t sport, const char *dst, uint16_t dport)
 {
@@ -30,9 +25,9 @@ static uint16_t udp_out(enum hook hook, const char *guest, uint16_t sport, const
 
 	if (packet(guest, hook, &f, &run) != SEND)
 		return 0;
-	if (sum16(run.out + 34, run.out_len - 34, sum16(run.out + 26, 8, 17 + run.out_len - 34)) != 0xffff)
+	if (!sum_is_good(run.out, run.out_len))
 		complain("the checksum of what came out is wrong");
-	return port_of(&run);
+	return sport_of(run.out);
 }
 
 static struct gl_tenant_stat stat_of(const char *tenant)
@@ -56,14 +51,15 @@ static void take_away(const char *tenant, const char *guest, uint16_t sport, uin
 		complain("flow %u is not there", sport);
 		return;
 	}
-	bpf_map_delete_elem(world.tables[index], &ask.key);
-	bpf_map_delete_elem(world.tables[index], &answer.key);
+	flow_delete(tenant, &ask);
+	flow_delete(tenant, &answer);
 	stat.freed += counted;
 	bpf_map_update_elem(world.obj.map[GL_MAP_TENANT_STAT], &index, &stat, BPF_ANY);
 }
 
 static void exhaustion(enum hook hook)
 {
+	const struct gl_ip6 narrow = ip_in_stat(name_ip(NARROW)), out = ip_in_stat(name_ip(OUT));
 	uint16_t ports[64];
 	struct gl_tenant_stat stat;
 	struct timespec now;
@@ -80,8 +76,9 @@ static void exhaustion(enum hook hook)
 			complain("flow %d was not refused and counted", 64 + i);
 	stat = stat_of("narrow");
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	if (stat.nat_src_be.w[3] != name_ip(NARROW) || stat.nat_dst_be.w[3] != name_ip(OUT) || stat.nat_dport_be != htons(53) ||
-	    stat.nat_proto != 17 || (uint64_t)now.tv_sec - stat.nat_exhausted_ns / 1000000000 > 2)
+	if (memcmp(&stat.nat_src_be, &narrow, sizeof(narrow)) || memcmp(&stat.nat_dst_be, &out, sizeof(out)) ||
+	    stat.nat_dport_be != htons(53) || stat.nat_proto != 17 ||
+	    (uint64_t)now.tv_sec - stat.nat_exhausted_ns / 1000000000 > 2)
 		complain("what is remembered of the refusal is wrong");
 	/* Not searched again before something has been freed; other destinations are not meant. */
 	take_away("narrow", "p1", 1007, ports[7], false);
@@ -219,6 +216,7 @@ static void hole_punching(enum hook hook)
 {
 	struct frame from_p1 = { ETH(GW, "p1"), UDP("p1", 1000, NARROW, 0), .len = 3 };
 	struct frame from_p2 = { ETH(GW, "p2"), UDP("p2", 1000, NARROW, 0), .len = 3 };
+	const struct ip narrow = name_ip(NARROW), p1 = name_ip("p1");
 	struct run run;
 
 	apply_with(POOL, EIM);
@@ -226,9 +224,9 @@ static void hole_punching(enum hook hook)
 	from_p2.dport = udp_out(hook, "p1", 1000, OUT, 53);
 	from_p1.dport = udp_out(hook, "p2", 1000, OUT, 53);
 	expect(DROP, "p1", hook, from_p1, "the first packet");
-	if (packet("p2", hook, &from_p2, &run) != SEND || port_of(&run) != from_p1.dport ||
-	    (run.out[36] << 8 | run.out[37]) != 1000 || memcmp(run.out + 26, &(uint32_t){ name_ip(NARROW) }, 4) ||
-	    memcmp(run.out + 30, &(uint32_t){ name_ip("p1") }, 4))
+	if (packet("p2", hook, &from_p2, &run) != SEND || sport_of(run.out) != from_p1.dport ||
+	    dport_of(run.out) != 1000 || memcmp(addr_at(run.out, 0), narrow.bytes, narrow.len) ||
+	    memcmp(addr_at(run.out, 1), p1.bytes, p1.len))
 		complain("the other one's did not arrive, or not as from its mapped end");
 	expect(SEND, "p1", hook, from_p1, "the second packet");
 	expect(SEND, "p2", hook, from_p2, "and back");
@@ -266,22 +264,16 @@ static void mapping_changes(enum hook hook)
 /* The mapping's two entries by the guest's port; false: not both are there. */
 static bool mapping_find(uint16_t sport, struct flow ret[2])
 {
-	int fd = world.tables[tenant_by_name("narrow")];
-	struct gl_flow4_key *map = &ret[0].key, *mapped = &ret[1].key;
-	struct gl_flow4_key key, *at = NULL;
+	bool found = false;
 
-	for (; !bpf_map_get_next_key(fd, at, &key); at = &key)
-		if (key.kind == GL_FLOW_MAPPING && key.sport_be == htons(sport))
-			break;
-	*map = key;
-	if (key.kind != GL_FLOW_MAPPING || key.sport_be != htons(sport) || bpf_map_lookup_elem(fd, map, &ret[0].val))
-		return false;
-	*mapped = (struct gl_flow4_key){ .dst_be = ret[0].val.new_src_be,
-					 .dport_be = ret[0].val.new_sport_be,
-					 .scope = ret[0].val.peer_scope,
-					 .proto = map->proto,
-					 .kind = GL_FLOW_MAPPED };
-	return !bpf_map_lookup_elem(fd, mapped, &ret[1].val);
+	for (bool first = true; !found && flow_next("narrow", &ret[0], first); first = false)
+		found = ret[0].key.kind == GL_FLOW_MAPPING && ret[0].key.sport_be == htons(sport);
+	ret[1].key = (struct gl_flow6_key){ .dst_be = ret[0].val.new_src_be,
+					    .dport_be = ret[0].val.new_sport_be,
+					    .scope = ret[0].val.peer_scope,
+					    .proto = ret[0].key.proto,
+					    .kind = GL_FLOW_MAPPED };
+	return found && flow_read("narrow", &ret[1]);
 }
 
 /* A mapping without packets for so long, with its flow or without. */
@@ -306,16 +298,14 @@ static void mapping_leave(uint16_t sport, uint32_t idle, bool with_flow)
 static void leave_fragments(void)
 {
 	struct frame head = { ETH("n2", "n1"), UDP("n1", 1000, "n2", 2000), .id = 1, .frag = MF, .len = 72 };
-	int fd = world.obj.map[GL_MAP_FRAG4];
-	struct gl_frag4_key key;
-	struct gl_frag_val val;
+	struct frag frag;
 	struct run run;
 
 	packet("n1", HOOK_TC, &head, &run);
-	if (bpf_map_get_next_key(fd, NULL, &key) || bpf_map_lookup_elem(fd, &key, &val))
+	if (!frag_next(&frag, true))
 		complain("there is no fragment");
-	val.seen -= GL_SECONDS_FRAGMENT + 1;
-	bpf_map_update_elem(fd, &key, &val, BPF_EXIST);
+	frag.val.seen -= GL_SECONDS_FRAGMENT + 1;
+	frag_write(&frag);
 	head.id = 2;
 	packet("n1", HOOK_TC, &head, &run);
 }
@@ -324,7 +314,7 @@ static void expiry(void)
 {
 	uint32_t tenant = tenant_by_name("narrow"), first = 0;
 	struct gl_sweep_val before = { 0 }, after = { 0 }, none = { 0 };
-	struct gl_frag4_key key, next;
+	struct frag frag;
 	struct gl_diag diag = { 0 };
 	struct flow flows[2];
 
@@ -351,8 +341,8 @@ static void expiry(void)
 	result(mapping_find(1001, flows), "the sweeper: a mapping outlives its flow for a while");
 	result(!mapping_find(1002, flows) && flow_count("narrow") == 2 + 2 + 2 && stat_of("narrow").freed == 1,
 	       "the sweeper: a mapping goes, and counts as freed");
-	result(!bpf_map_get_next_key(world.obj.map[GL_MAP_FRAG4], NULL, &key) && key.id_be == htons(2) &&
-		       bpf_map_get_next_key(world.obj.map[GL_MAP_FRAG4], &key, &next) && stat_of("acme").fragments == 1,
+	result(frag_next(&frag, true) && frag_id(&frag) == 2 && !frag_next(&frag, false) &&
+		       stat_of("acme").fragments == 1,
 	       "the sweeper: an unfinished datagram goes, of whatever tenant");
 	gl_diag_clear(&diag);
 	bpf_map_update_elem(world.obj.map[GL_MAP_SWEEP], &tenant, &none, BPF_ANY);

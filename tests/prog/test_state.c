@@ -25,8 +25,8 @@ static bool counted(void)
 
 	return flow_find("acme", 6, "n1", 1000, "n2", 80, &ask) &&
 	       flow_find("acme", 6, "n2", 80, "n1", 1000, &answer) && ask.val.packets == 4 &&
-	       ask.val.bytes == 4 * 40 + 2 * 7 && answer.val.packets == 1 && answer.val.bytes == 40 &&
-	       ask.val.tcp_flags == (SYN | ACK | FIN);
+	       ask.val.bytes == 4 * (ip_hlen() + 20) + 2 * 7 && answer.val.packets == 1 &&
+	       answer.val.bytes == ip_hlen() + 20 && ask.val.tcp_flags == (SYN | ACK | FIN);
 }
 
 static bool udp_is(enum gl_flow_state state)
@@ -69,7 +69,7 @@ static const struct row states[] = {
 	{ .name = "UDP", .after = udp_is_new, N1_N2(UDP("n1", 1000, "n2", 80)) },
 	{ .name = "an error about it",
 	  .after = error_changes_nothing,
-	  N2_N1(IPV4("n2", "n1", 1), .type = 3, .code = 3, .quote_len = 8,
+	  N2_N1(IP("n2", "n1", 1), .type = 3, .code = 3, .quote_len = 8,
 		.quote = &(const struct frame){ UDP("n1", 1000, "n2", 80) }) },
 	{ .name = "UDP's answer", .after = udp_is_assured, N2_N1(UDP("n2", 80, "n1", 1000)) },
 };
@@ -83,7 +83,7 @@ void test_states(void)
 
 static uint16_t port_out(const struct run *run)
 {
-	return run->out[34] << 8 | run->out[35];
+	return sport_of(run->out);
 }
 
 static void ports_run_out(enum hook hook)
@@ -154,7 +154,7 @@ static void table_is_full(enum hook hook)
 static void table_is_nearly_full(enum hook hook)
 {
 	struct frame f = { ETH("t2", "t1"), UDP("t1", 1000, "t2", 53) };
-	struct flow lone = { .key = { .src_be = 1, .proto = 17 } };
+	struct flow lone = { .key = { .src_be.w[0] = 1, .proto = 17 } };
 	struct run run;
 
 	flows_clear();
@@ -399,7 +399,7 @@ struct pair {
 static void put_aged(const char *tenant, struct pair pair, uint16_t port, uint8_t proto, uint8_t state, uint32_t idle,
 		     uint32_t answer_idle)
 {
-	pair.ask.key.proto = pair.answer.key.proto = proto;
+	pair.ask.key.proto = pair.answer.key.proto = family_proto(proto);
 	pair.ask.key.sport_be = pair.answer.key.dport_be = htons(port);
 	pair.ask.val.new_sport_be = pair.answer.val.new_dport_be = htons(port);
 	pair.ask.val.state = pair.answer.val.state = state;

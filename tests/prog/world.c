@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The host that rows run on: a network namespace of its own with taps, the programs, and a definition in force,
- * written with the loader's own means. Devices are made by ioctl, so that nothing but this binary is needed.
- * Neighbours: prog.h, definition.c. */
+ * written with the loader's own means. Neighbours: prog.h, devices.c, definition.c. */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if_arp.h>
-#include <net/route.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -28,225 +22,11 @@
 #include "native.skel.h"
 #include "prog.h"
 
-struct world world;
-static struct gl_definition *in_force;
+struct world world = { .family = 4 };
+struct gl_definition *in_force;
 static struct gl_desired *wanted;
 
-/* ---- devices ---------------------------------------------------------------------------------------------- */
-
-static const struct {
-	const char *name;
-	uint32_t mtu;
-	bool no_xdp_out;
-} plan[] = {
-	{ "wan", 1500, false },	  { "lan", 1500, false },  { "n1", 1500, false }, { "n2", 1500, false },
-	{ "n3", 1500, false },	  { "nb", 1500, false },   { "ns", 1500, false }, { "nh", 1500, false },
-	{ "r1", 1500, false },	  { "r2", 1500, false },   { "i1", 1500, false }, { "i2", 1500, true },
-	{ "q1", 1500, false },	  { "slow", 1000, false }, { "g1", 1500, false }, { "g2", 1500, false },
-	{ "t1", 1500, false },	  { "t2", 1500, false },   { "p1", 1500, false }, { "p2", 1500, false },
-	{ "b1", 1500, false },	  { "b2", 1500, false },   { "v1", 1500, false }, { "v2", 1500, false },
-	{ "spare", 1500, false },
-};
-
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
-static void set_in(struct sockaddr *sa, const char *addr)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET };
-
-	inet_pton(AF_INET, addr, &in.sin_addr);
-	memcpy(sa, &in, sizeof(in));
-}
-
-static int set_flags(int sock, const char *name, short flags)
-{
-	struct ifreq ifr = { 0 };
-
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	ifr.ifr_flags = flags;
-	return ioctl(sock, SIOCSIFFLAGS, &ifr) ? -errno : 0;
-}
-
-static int make_tap(int sock, const char *name, uint32_t mtu, struct dev *dev)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-
-	dev->tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (dev->tap < 0)
-		return -errno;
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	snprintf(dev->name, sizeof(dev->name), "%s", name);
-	if (ioctl(dev->tap, TUNSETIFF, &ifr))
-		return -errno;
-	ifr.ifr_mtu = mtu;
-	if (ioctl(sock, SIOCSIFMTU, &ifr))
-		return -errno;
-	dev->mtu = mtu;
-	dev->ifindex = if_nametoindex(name);
-	return set_flags(sock, name, IFF_UP);
-}
-
-static int add_neighbour(int sock, const char *dev, const char *addr, const char *mac)
-{
-	struct arpreq req = { .arp_flags = ATF_PERM | ATF_COM };
-
-	snprintf(req.arp_dev, sizeof(req.arp_dev), "%s", dev);
-	set_in(&req.arp_pa, addr);
-	req.arp_ha.sa_family = ARPHRD_ETHER;
-	name_mac(mac, (uint8_t *)req.arp_ha.sa_data);
-	return ioctl(sock, SIOCSARP, &req) ? -errno : 0;
-}
-
-static int add_route(int sock, const char *dst, const char *mask, const char *via)
-{
-	struct rtentry rt = { .rt_flags = RTF_UP | (via ? RTF_GATEWAY : RTF_REJECT) };
-
-	set_in(&rt.rt_dst, dst);
-	set_in(&rt.rt_genmask, mask);
-	if (via)
-		set_in(&rt.rt_gateway, via);
-	return ioctl(sock, SIOCADDRT, &rt) ? -errno : 0;
-}
-
-/* wan: 192.0.2.1/24, hop 192.0.2.254 for all else, 192.0.2.9 a neighbour, 192.0.2.99 one that nobody has seen. */
-static int make_devices(void)
-{
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = sock < 0 ? -errno : 0;
-	struct ifreq ifr = { .ifr_name = "wan" };
-
-	/* Frames of the kernel's own would be taken for copies. */
-	write_text("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
-	write_text("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
-	if (!err)
-		err = set_flags(sock, "lo", IFF_UP);
-	for (size_t i = 0; i < sizeof(plan) / sizeof(*plan) && !err; i++) {
-		struct dev *dev = &world.devs[world.dev_count++];
-
-		err = make_tap(sock, plan[i].name, plan[i].mtu, dev);
-		dev->xdp_out = !plan[i].no_xdp_out;
-	}
-	set_in(&ifr.ifr_addr, "192.0.2.1");
-	if (!err && ioctl(sock, SIOCSIFADDR, &ifr))
-		err = -errno;
-	set_in(&ifr.ifr_netmask, "255.255.255.0");
-	if (!err && ioctl(sock, SIOCSIFNETMASK, &ifr))
-		err = -errno;
-	if (!err)
-		err = add_neighbour(sock, "wan", "192.0.2.254", "hop");
-	if (!err)
-		err = add_neighbour(sock, "wan", "192.0.2.9", "neighbour");
-	if (!err)
-		err = add_route(sock, "0.0.0.0", "0.0.0.0", "192.0.2.254");
-	if (!err)
-		err = add_route(sock, "203.0.113.128", "255.255.255.128", NULL);
-	if (!err && !write_text("/proc/sys/net/ipv4/conf/lo/forwarding", "1"))
-		err = -errno;
-	if (sock >= 0)
-		close(sock);
-	return err;
-}
-
-/* ---- names ------------------------------------------------------------------------------------------------ */
-
-struct dev *dev_by_name(const char *name)
-{
-	for (size_t i = 0; i < world.dev_count; i++)
-		if (!strcmp(world.devs[i].name, name))
-			return &world.devs[i];
-	printf("no device %s\n", name);
-	abort();
-}
-
-static const struct gl_interface *guest_by_tap(const char *tap)
-{
-	for (size_t t = 0; in_force && t < in_force->tenant_count; t++)
-		for (size_t g = 0; g < in_force->tenants[t].guest_count; g++) {
-			const struct gl_guest *guest = &in_force->tenants[t].guests[g];
-
-			for (size_t i = 0; i < guest->interface_count; i++)
-				if (!strcmp(guest->interfaces[i].tap.s, tap))
-					return &guest->interfaces[i];
-		}
-	return NULL;
-}
-
-static const struct gl_network *network_by_path(const char *path, char *tenant, char *network)
-{
-	if (sscanf(path, "gw:%63[^/]/%63s", tenant, network) != 2)
-		return NULL;
-	for (size_t t = 0; t < in_force->tenant_count; t++)
-		if (!strcmp(in_force->tenants[t].name.s, tenant))
-			return gl_find_network(&in_force->tenants[t], network);
-	return NULL;
-}
-
-void name_mac(const char *name, uint8_t mac[6])
-{
-	char tenant[GL_NAME_LEN], network[GL_NAME_LEN];
-	const struct gl_interface *guest;
-
-	if (sscanf(name, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5]) == 6)
-		return;
-	if (!strcmp(name, "hop"))
-		return (void)memcpy(mac, "\x02\0\0\0\x0f\xfe", 6);
-	if (!strcmp(name, "neighbour"))
-		return (void)memcpy(mac, "\x02\0\0\0\x0f\x09", 6);
-	if (!strcmp(name, "stranger"))
-		return (void)memcpy(mac, "\x02\0\0\0\x0f\x55", 6);
-	if (!strncmp(name, "gw:", 3) && network_by_path(name, tenant, network))
-		return gl_gateway_mac(tenant, network, mac);
-	guest = guest_by_tap(name);
-	if (guest) {
-		memcpy(mac, guest->mac, 6);
-	} else {
-		struct ifreq ifr = { 0 };
-		int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-		if (ioctl(sock, SIOCGIFHWADDR, &ifr)) {
-			printf("no MAC for %s\n", name);
-			abort();
-		}
-		close(sock);
-		memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
-	}
-}
-
-uint32_t name_ip(const char *name)
-{
-	char tenant[GL_NAME_LEN], path[GL_NAME_LEN];
-	const struct gl_interface *guest = guest_by_tap(name);
-	const struct gl_network *network = network_by_path(name, tenant, path);
-	uint32_t addr_be = 0;
-
-	if (inet_pton(AF_INET, name, &addr_be) == 1)
-		return addr_be;
-	if (!strcmp(name, "wan"))
-		name = "192.0.2.1";
-	else if (!strcmp(name, "hop"))
-		name = "192.0.2.254";
-	else if (!strcmp(name, "neighbour"))
-		name = "192.0.2.9";
-	if (guest) {
-		memcpy(&addr_be, guest->addresses[0].bytes, 4);
-	} else if (network) {
-		struct gl_prefix gateway = gl_network_gateway(network, 0);
-
-		memcpy(&addr_be, gateway.bytes, 4);
-	} else if (inet_pton(AF_INET, name, &addr_be) != 1) {
-		printf("no address for %s\n", name);
-		abort();
-	}
-	return addr_be;
-}
+/* ---- definition ------------------------------------------------------------------------------------------- */
 
 uint32_t tenant_by_name(const char *name)
 {
@@ -263,8 +43,6 @@ bool group_name(uint32_t group, char name[2 * GL_NAME_LEN])
 
 	return !bpf_map_lookup_elem(world.obj.map[GL_MAP_NAME], &key, name);
 }
-
-/* ---- definition ------------------------------------------------------------------------------------------- */
 
 static void print_diag(const struct gl_diag *diag)
 {
@@ -323,27 +101,35 @@ static int write_changes(const struct gl_changes *changes, unsigned side, struct
 	return err;
 }
 
+static int make_table(enum gl_map_id map, const char *name, uint32_t tenant, uint32_t max_flows, int *ret)
+{
+	if (*ret >= 0)
+		return 0;
+	*ret = gl_flow_table_create(map, name, gl_flow_table_entries(max_flows));
+	if (*ret < 0)
+		return *ret;
+	return bpf_map_update_elem(world.obj.map[map], &tenant, ret, BPF_ANY) ? -errno : 0;
+}
+
 static int make_tables(void)
 {
-	for (size_t i = 0; i < wanted->table_count; i++) {
-		uint32_t tenant = wanted->tables[i].tenant;
+	int err = 0;
+
+	for (size_t i = 0; i < wanted->table_count && !err; i++) {
+		const uint32_t tenant = wanted->tables[i].tenant, max_flows = wanted->tables[i].max_flows;
 
 		if (tenant >= sizeof(world.tables) / sizeof(*world.tables))
 			return -E2BIG;
-		if (world.tables[tenant] >= 0)
-			continue;
-		world.tables[tenant] = gl_flow_table_create(GL_MAP_FLOW4, "gl_flow4_tenant",
-							    gl_flow_table_entries(wanted->tables[i].max_flows));
-		if (world.tables[tenant] < 0)
-			return world.tables[tenant];
-		if (bpf_map_update_elem(world.obj.map[GL_MAP_FLOW4], &tenant, &world.tables[tenant], BPF_ANY))
-			return -errno;
+		err = make_table(GL_MAP_FLOW4, "gl_flow4_tenant", tenant, max_flows, &world.tables[tenant]);
+		if (!err)
+			err = make_table(GL_MAP_FLOW6, "gl_flow6_tenant", tenant, max_flows, &world.tables6[tenant]);
 	}
-	return 0;
+	return err;
 }
 
-int world_apply(const char *text)
+int world_apply(const char *v4_text)
 {
+	char *text = family_text(v4_text);
 	struct gl_mapset *sets[2] = { NULL, NULL };
 	struct gl_definition *def = NULL;
 	struct gl_desired *desired = NULL;
@@ -352,7 +138,7 @@ int world_apply(const char *text)
 	struct gl_facts facts = { 0 };
 	struct gl_diag diag = { 0 };
 	uint32_t zero = 0;
-	int err = gl_definition_new(&def);
+	int err = text ? gl_definition_new(&def) : -ENOMEM;
 
 	if (!err)
 		err = gl_parse(def, "definition", text, strlen(text), &diag);
@@ -389,6 +175,7 @@ out:
 	print_diag(&diag);
 	if (err)
 		printf("cannot apply the definition: %s\n", strerror(-err));
+	free(text);
 	free(changes.items);
 	free(facts.links);
 	gl_definition_free(def);
@@ -419,6 +206,12 @@ void back(void)
 {
 	if (world_apply(definition))
 		complain("the definition could not be applied again");
+}
+
+int world_family(uint8_t of)
+{
+	world.family = of;
+	return world_apply(definition);
 }
 
 int share_maps(struct bpf_object *obj)
@@ -459,7 +252,7 @@ int world_open(void)
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(world.tables) / sizeof(*world.tables); i++)
-		world.tables[i] = -1;
+		world.tables[i] = world.tables6[i] = -1;
 	snprintf(world.dir, sizeof(world.dir), "/tmp/glt-prog.XXXXXX");
 	if (!mkdtemp(world.dir) || unshare(CLONE_NEWNET | CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
@@ -493,93 +286,4 @@ void world_close(void)
 	rmdir(world.dir);
 	gl_definition_free(in_force);
 	gl_desired_free(wanted);
-}
-
-/* ---- maps ------------------------------------------------------------------------------------------------- */
-
-static void clear_hash(int fd)
-{
-	uint8_t key[64];
-
-	while (!bpf_map_get_next_key(fd, NULL, key))
-		bpf_map_delete_elem(fd, key);
-}
-
-void counts_clear(void)
-{
-	struct gl_traffic_val *zero = calloc(libbpf_num_possible_cpus(), sizeof(*zero));
-	uint8_t frame[FRAME_MAX];
-
-	clear_hash(world.obj.map[GL_MAP_DROPS]);
-	for (size_t i = 0; i < world.dev_count; i++) {
-		if (world.devs[i].slot != GL_NO_SLOT)
-			bpf_map_update_elem(world.obj.map[GL_MAP_TRAFFIC], &world.devs[i].slot, zero, BPF_ANY);
-		while (read(world.devs[i].tap, frame, sizeof(frame)) > 0)
-			;
-	}
-	free(zero);
-}
-
-void flows_clear(void)
-{
-	for (size_t i = 0; i < sizeof(world.tables) / sizeof(*world.tables); i++)
-		if (world.tables[i] >= 0)
-			clear_hash(world.tables[i]);
-	clear_hash(world.obj.map[GL_MAP_FRAG4]);
-	for (uint32_t i = 0; i < sizeof(world.tables) / sizeof(*world.tables); i++) {
-		const struct gl_tenant_stat none = { 0 };
-
-		bpf_map_update_elem(world.obj.map[GL_MAP_TENANT_STAT], &i, &none, BPF_ANY);
-	}
-	counts_clear();
-}
-
-size_t flow_count(const char *tenant)
-{
-	struct gl_flow4_key key;
-	int fd = world.tables[tenant_by_name(tenant)];
-	void *at = NULL;
-	size_t n = 0;
-
-	while (!bpf_map_get_next_key(fd, at, &key)) {
-		at = &key;
-		n++;
-	}
-	return n;
-}
-
-bool flow_find(const char *tenant, uint8_t proto, const char *src, uint16_t sport, const char *dst, uint16_t dport,
-	       struct flow *ret)
-{
-	int fd = world.tables[tenant_by_name(tenant)];
-	void *at = NULL;
-
-	while (!bpf_map_get_next_key(fd, at, &ret->key)) {
-		at = &ret->key;
-		if (ret->key.proto == proto && ret->key.src_be == name_ip(src) && ret->key.dst_be == name_ip(dst) &&
-		    ret->key.sport_be == htons(sport) && ret->key.dport_be == htons(dport))
-			return !bpf_map_lookup_elem(fd, &ret->key, &ret->val);
-	}
-	return false;
-}
-
-bool flow_put(const char *tenant, const struct flow *flow)
-{
-	return !bpf_map_update_elem(world.tables[tenant_by_name(tenant)], &flow->key, &flow->val, BPF_ANY);
-}
-
-struct gl_port_val port_read(const char *dev)
-{
-	uint32_t index = GL_SIDED(dev_by_name(dev)->slot, world.side);
-	struct gl_port_val val = { 0 };
-
-	bpf_map_lookup_elem(world.obj.map[GL_MAP_PORT], &index, &val);
-	return val;
-}
-
-void port_write(const char *dev, const struct gl_port_val *val)
-{
-	uint32_t index = GL_SIDED(dev_by_name(dev)->slot, world.side);
-
-	bpf_map_update_elem(world.obj.map[GL_MAP_PORT], &index, val, BPF_ANY);
 }
