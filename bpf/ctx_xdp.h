@@ -129,7 +129,7 @@ static __always_inline int ctx_csum_l4(gl_ctx *ctx, __u32 off, __u32 addr_diff, 
 	return 0;
 }
 
-/* Makes the frame `len` bytes long, not above what it is. */
+/* Makes the frame `len` bytes long. Where there is no room to make it longer, it stays what it is. */
 static __always_inline int ctx_trim(gl_ctx *ctx, __u32 len)
 {
 	return bpf_xdp_adjust_tail(ctx, (int)len - (int)ctx_linear(ctx));

@@ -305,10 +305,17 @@ static __always_inline enum step egress_answer(gl_ctx *ctx, struct pkt *p, const
 					       int *action)
 {
 	const bool ra = neigh && ra_is_due(p, in);
+	int step;
 
-	if (GL_IS_XDP && (!(in->flags & GL_PORT_F_XDP_OUT) || ra || (neigh && reply_grows(p))))
+	if (GL_IS_XDP && (!(in->flags & GL_PORT_F_XDP_OUT) || ra))
 		return STEP_SLOW;
-	if (neigh ? reply_neigh(ctx, p) : reply_echo(ctx, p, in))
+	if (neigh)
+		step = reply_neigh(ctx, p);
+	else
+		step = reply_echo(ctx, p, in) ? STEP_DROP : STEP_NEXT;
+	if (step == STEP_SLOW)
+		return STEP_SLOW;
+	if (step)
 		return drop(p, GL_DROP_REWRITE_FAILED);
 	if (ra)
 		return egress_also_ra(ctx, p, in, action);

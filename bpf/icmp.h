@@ -30,8 +30,8 @@ static __noinline int reply_neigh(gl_ctx *ctx, const struct pkt *p)
 	mac_copy(tail.target_mac, p->neigh_sender_mac);
 	__builtin_memcpy(tail.target_be, &p->neigh_sender_be, 4);
 	if (ctx_store(ctx, p->l3_off + offsetof(struct arp_hdr, op_be), &tail, sizeof(tail)))
-		return -1;
-	return rewrite_ethernet(ctx, p->neigh_sender_mac, p->reply_mac);
+		return STEP_DROP;
+	return rewrite_ethernet(ctx, p->neigh_sender_mac, p->reply_mac) ? STEP_DROP : STEP_NEXT;
 }
 #endif
 

@@ -52,12 +52,6 @@ static __always_inline __u32 reply_bytes(const struct pkt *p)
 	return NA_BYTES;
 }
 
-/* XDP may not find room behind the frame. */
-static __always_inline bool reply_grows(const struct pkt *p)
-{
-	return p->len < NA_BYTES;
-}
-
 /* Who has no address yet is told by all nodes' group, and nobody else is. */
 static __noinline int reply_neigh(gl_ctx *ctx, const struct pkt *p)
 {
@@ -84,9 +78,12 @@ static __noinline int reply_neigh(gl_ctx *ctx, const struct pkt *p)
 	sum = bpf_csum_diff(NULL, 0, na.src_be.w, sizeof(na) - offsetof(struct na, src_be), 0);
 	sum = csum_add(sum, na.len_be);
 	na.check = ~csum_fold(csum_add(sum, bpf_htons(RA_NEXT)));
-	if ((p->len != NA_BYTES && ctx_trim(ctx, NA_BYTES)) || ctx_store(ctx, ETH_HLEN, &na, sizeof(na)))
-		return -1;
-	return rewrite_ethernet(ctx, dmac, p->reply_mac);
+	/* A probe is shorter than its answer: XDP may not find room behind it, and leaves it to TC as it is. */
+	if (p->len != NA_BYTES && ctx_trim(ctx, NA_BYTES))
+		return GL_IS_XDP ? STEP_SLOW : STEP_DROP;
+	if (ctx_store(ctx, ETH_HLEN, &na, sizeof(na)))
+		return STEP_DROP;
+	return rewrite_ethernet(ctx, dmac, p->reply_mac) ? STEP_DROP : STEP_NEXT;
 }
 #else
 static __always_inline __u32 reply_bytes(const struct pkt *p)
@@ -94,11 +91,6 @@ static __always_inline __u32 reply_bytes(const struct pkt *p)
 	return p->len;
 }
 
-static __always_inline bool reply_grows(const struct pkt *p)
-{
-	(void)p;
-	return false;
-}
 #endif
 
 struct ra_head {
