@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Addresses of either family as numbers. IPv4's are themselves. Of IPv6, a.b.c.d stands for 2001:db8:aabb:cc00::d, so
- * that an IPv4 prefix of up to 24 bits is one of up to 64 there, and longer ones lie in the last byte; a few have a
- * meaning of their own, and what else turns up gets a number of its own. Neighbours: model.h, pk.c (bytes). */
+ * that an IPv4 prefix of up to 24 bits is one of up to 64 there, and longer ones lie in the last byte. The uplink's
+ * subnet and public addresses are where tests/prog has them, 2001:db8::a.b.c.d. A few have a meaning of their own, and
+ * what else turns up gets a number of its own. Neighbours: model.h, pk.c (bytes). */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
@@ -15,9 +16,9 @@
 static uint8_t others[4096][16];
 static unsigned other_count;
 
-size_t addr_size(unsigned family)
+static bool is_near(uint32_t addr)
 {
-	return family == 6 ? 16 : 4;
+	return addr >> 8 == 0xc00002 || addr >> 8 == 0xcb0071;
 }
 
 void addr_bytes(unsigned family, uint32_t addr, uint8_t *to)
@@ -39,7 +40,7 @@ void addr_bytes(unsigned family, uint32_t addr, uint8_t *to)
 		memcpy(to + 14, b + 2, 2);
 	} else {
 		memcpy(to, "\x20\x01\x0d\xb8", 4);
-		memcpy(to + 4, b, 3);
+		memcpy(to + (is_near(addr) ? 12 : 4), b, 3);
 		to[15] = b[3];
 	}
 }
@@ -51,7 +52,9 @@ uint32_t addr_number(unsigned family, const uint8_t *bytes)
 
 	if (family != 6)
 		return (uint32_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
-	if (bytes[0] == 0)
+	if (!memcmp(bytes, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0", 12))
+		addr = (uint32_t)bytes[12] << 24 | bytes[13] << 16 | bytes[14] << 8 | bytes[15];
+	else if (bytes[0] == 0)
 		addr = bytes[15] ? 0x7f000000 | bytes[15] : 0;
 	else if (bytes[0] == 0xff)
 		addr = 0xe0000000 | bytes[13] << 16 | bytes[14] << 8 | bytes[15];
@@ -174,7 +177,7 @@ static void print6(FILE *to, uint32_t addr, unsigned len)
 	addr_print(6, addr, text);
 	fputs(text, to);
 	if (len < 32)
-		fprintf(to, "/%u", !len ? 0 : len < 24 ? 32 + len : len == 24 ? 64 : 96 + len);
+		fprintf(to, "/%u", !len ? 0 : is_near(addr) || len > 24 ? 96 + len : len < 24 ? 32 + len : 64);
 }
 
 static const char *word(const char *at, const char *from, const char *instead, FILE *to)

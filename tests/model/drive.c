@@ -154,8 +154,8 @@ int real_define(const char *a, const char *b, struct m_def defs[2][2])
 		if (!err)
 			err = world_apply(texts[i]);
 		sides[i] = world.side;
-		for (int family = 0; family < 2 && !err; family++)
-			read_numbers(&defs[family][i]);
+		for (int af = 0; af < 2 && !err; af++)
+			read_numbers(&defs[af][i]);
 		if (!err)
 			read_groups(real.groups[i]);
 	}

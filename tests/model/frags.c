@@ -68,6 +68,7 @@ enum gl_drop frag_find(struct m_model *m, uint8_t scope, const struct pk *pk, st
 		return GL_DROP_FRAGMENT_NO_HEAD;
 	if (!mark(f, first, first + (len + UNIT - 1) / UNIT, last))
 		return GL_DROP_FRAGMENT_OVERLAP;
+	key->proto = f->transport;
 	key->sport = f->sport;
 	key->dport = f->dport;
 	if (is_complete(f))
@@ -99,6 +100,7 @@ enum gl_drop frag_head(struct m_model *m, uint8_t scope, const struct pk *pk, co
 				  .scope = scope,
 				  .sport = key->sport,
 				  .dport = key->dport,
+				  .transport = pk->proto,
 				  .tenant = tenant };
 	for (unsigned i = 0; i < units && i < M_FRAG_UNITS; i++)
 		place->seen[i] = true;

@@ -207,6 +207,31 @@ static void talk_from_guest(struct gen *g, struct talk *t)
 	}
 }
 
+/* Among neighbours, and where it leads nowhere. */
+static void talk_on_link(struct gen *g, struct talk *t)
+{
+	const struct m_port *ports = g->defs[0].ports;
+	const unsigned port = t->open.port, other = sibling(g, port, chance(80));
+	struct pk *pk = &t->open.pk;
+
+	if (chance(70))
+		pk->src = ports[port].link;
+	switch (random_below(6)) {
+	case 0:
+		pk->dst = g->defs[0].nets[ports[port].net].link;
+		break;
+	case 1:
+		pk->dst = chance(50) ? outside() : 0xa9fe0105;
+		break;
+	default:
+		pk->dst = chance(70) ? ports[other].link : ports[other].addr;
+		break;
+	}
+	snprintf(t->open.to, sizeof(t->open.to), "%s", chance(70) ? port_name(other) : "gw");
+	if (pk->dst == pk->src || !pk->src || !pk->dst)
+		pk->dst = outside();
+}
+
 static void talk_make(struct gen *g, struct talk *t)
 {
 	struct pk *pk = &t->open.pk;
@@ -224,6 +249,8 @@ static void talk_make(struct gen *g, struct talk *t)
 	pk->dport = PICK(80, 80, 53, 1000);
 	if (chance(70)) {
 		talk_from_guest(g, t);
+		if (pk->family == 6 && chance(12))
+			talk_on_link(g, t);
 	} else {
 		t->open.port = M_UPLINK;
 		pk->src = outside();
@@ -253,6 +280,18 @@ static void talk_like(struct talk *t, const struct talk *other)
 
 /* ---- what they say ---------------------------------------------------------------------------------------------- */
 
+/* Mostly none; mostly such as may be. */
+static void random_exts(char ext[M_EXT + 1])
+{
+	static const char *const words[] = { "H",    "M",    "D",    "A",	 "F",	  "HD",	    "HAD",
+					     "DF",   "HF",   "FD",   "DDD",	 "DA",	  "HA",	    "AF",
+					     "HDFA", "DADD", "DDDD", "DDDDDDDD", "AAAAA", "AAAAAA", "R",
+					     "DH",   "FF",   "HH",   "HR",	 "FH",	  "DFR",    "DDDDDDDDD" };
+
+	if (chance(6))
+		snprintf(ext, M_EXT + 1, "%s", words[random_below(sizeof(words) / sizeof(*words))]);
+}
+
 /* The next packet of one end: the opener's as it stands, or an answer to the opener's last. */
 static struct m_op *say(struct gen *g, struct talk *t, unsigned end)
 {
@@ -278,6 +317,8 @@ static struct m_op *say(struct gen *g, struct talk *t, unsigned end)
 		end = 0;
 	}
 	op->pk.win = PICK(0, 1, 100, 1000, 65535, 65535);
+	if (t->open.pk.family == 6)
+		random_exts(op->pk.ext);
 	if (chance(2))
 		op->pk.ttl = PICK(1, 2, 255);
 	t->sent[end] = op->id;
@@ -358,7 +399,11 @@ static void say_in_pieces(struct gen *g, struct talk *t, unsigned end)
 	const unsigned count = 2 + random_below(3);
 	const uint16_t id = g->ip_id + random_below(5);
 	const bool odd = chance(50), alone = chance(20);
+	char ext[M_EXT + 1] = "";
 	unsigned at = 0, size;
+
+	if (t->open.pk.family == 6)
+		random_exts(ext);
 
 	for (unsigned i = 0; i < (alone ? 1 : count) && room(g, 2); i++) {
 		struct m_op *op = say(g, t, end);
@@ -375,6 +420,8 @@ static void say_in_pieces(struct gen *g, struct talk *t, unsigned end)
 			if (!i)
 				size += 8;
 		}
+		if (!odd || chance(90))
+			memcpy(op->pk.ext, ext, sizeof(ext));
 		if (odd && chance(30))
 			where = random_below(12) * 8;
 		if (odd && !i && chance(30))
@@ -385,7 +432,7 @@ static void say_in_pieces(struct gen *g, struct talk *t, unsigned end)
 		op->pk.frag = where / 8 | (i + 1 < count || (odd && chance(30)) ? 0x2000 : 0);
 		if (!(op->pk.frag & 0x2000) && chance(50))
 			op->pk.len -= random_below(8);
-		at = where + size;
+		at = where + size + (where ? 0 : pk_behind_len(&op->pk));
 	}
 }
 
@@ -433,7 +480,7 @@ static void step(struct gen *g, struct talk *t)
 	op->pk.len = random_below(40);
 	if (chance(2))
 		op->pk.len = PICK(1000, 1472, 1473, 1480);
-	if (t->open.pk.proto == IPPROTO_UDP && chance(10))
+	if (t->open.pk.proto == IPPROTO_UDP && chance(op->pk.family == 6 ? 2 : 10))
 		op->pk.nocheck = true;
 	if (op->kind == OP_REPLY && chance(4))
 		op->shift = PICK(1, -1);

@@ -287,16 +287,18 @@ static enum gl_drop leg_public(struct way *w)
 	return leg_run(w->m, &w->leg);
 }
 
-/* A transport header that contradicts itself, or that a fragment could write over (RFC 1858, 3128). */
+/* Headers that contradict themselves, or that a fragment could write over (RFC 1858, 3128). */
 static enum gl_drop unreadable(const struct pk *pk)
 {
-	if (pk->family == 6 && pk->proto == IPPROTO_UDP && !pk_is_tail(pk) && pk->nocheck)
-		return GL_DROP_L4_TRUNCATED;
-	if (pk->proto != IPPROTO_TCP)
-		return GL_DROP_NONE;
+	if (!pk_exts_pass(pk))
+		return GL_DROP_EXTENSION_HEADERS;
 	if (pk_is_tail(pk))
-		return (pk->frag & 0x1fff) == 1 ? GL_DROP_FRAGMENT_TINY : GL_DROP_NONE;
-	return (pk->flags & F_SYN) && (pk->flags & (F_FIN | F_RST)) ? GL_DROP_L4_TRUNCATED : GL_DROP_NONE;
+		return pk->family == 4 && pk->proto == IPPROTO_TCP && (pk->frag & 0x1fff) == 1 ? GL_DROP_FRAGMENT_TINY
+											       : GL_DROP_NONE;
+	if (pk->family == 6 && pk->proto == IPPROTO_UDP && pk->nocheck)
+		return GL_DROP_L4_TRUNCATED;
+	return pk->proto == IPPROTO_TCP && (pk->flags & F_SYN) && (pk->flags & (F_FIN | F_RST)) ? GL_DROP_L4_TRUNCATED
+												: GL_DROP_NONE;
 }
 
 static void from_guest(struct way *w, struct m_verdict *ret)
@@ -310,6 +312,8 @@ static void from_guest(struct way *w, struct m_verdict *ret)
 		return (void)dropped(ret, GL_DROP_NOT_CONFIGURED);
 	if (memcmp(pk->smac, in->mac, 6))
 		return (void)dropped(ret, GL_DROP_SPOOF_MAC);
+	if (pk->family == 6 && !w->m->def->nets[in->net].subnet)
+		return (void)dropped(ret, GL_DROP_IPV6_OFF);
 	if (unreadable(pk))
 		return (void)dropped(ret, unreadable(pk));
 	if (!rules_may_use(w->m, w->port, pk->src))

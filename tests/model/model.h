@@ -34,7 +34,7 @@
 #define ECHO6 128
 #define ECHOED6 129
 
-#define M_EXT 7
+#define M_EXT 11
 struct pk {
 	uint8_t dmac[6], smac[6];
 	uint8_t family; /* 4 or 6 */
@@ -64,6 +64,7 @@ size_t pk_build(const struct pk *pk, uint8_t *buf); /* a frame; room for PK_MAX 
 uint16_t pk_l3_len(const struct pk *pk);
 size_t pk_head_len(const struct pk *pk); /* before the transport header */
 uint8_t pk_part_proto(const struct pk *pk); /* that its fragments name */
+size_t pk_behind_len(const struct pk *pk);
 size_t pk_part_len(const struct pk *pk); /* of a fragment, what it holds of its datagram */
 uint8_t pk_asks(const struct pk *pk); /* an ICMP query, or the answer to one */
 bool pk_is_icmp(const struct pk *pk);
@@ -73,11 +74,11 @@ bool pk_is_fragment(const struct pk *pk);
 bool pk_is_tail(const struct pk *pk);
 bool pk_is_head(const struct pk *pk); /* of several */
 uint8_t icmp_proto(unsigned family);
+bool pk_exts_pass(const struct pk *pk); /* are the extension headers in bounds and order? */
 
 /* ---- addresses -------------------------------------------------------------------------------------------- */
 
 #define ADDR_TEXT 48
-size_t addr_size(unsigned family);
 void addr_bytes(unsigned family, uint32_t addr, uint8_t *to);
 uint32_t addr_number(unsigned family, const uint8_t *bytes);
 void addr_reset(void);
@@ -200,6 +201,7 @@ struct m_frag {
 	uint8_t family;
 	uint32_t src, dst, id;
 	uint16_t sport, dport;
+	uint8_t transport;
 	uint8_t proto, scope;
 	unsigned tenant;
 	uint32_t idle;

@@ -230,9 +230,39 @@ uint8_t pk_part_proto(const struct pk *pk)
 	return at && at[1] ? ext_of(at[1])->proto : pk->proto;
 }
 
+/* Bytes of extension headers behind the fragment header. */
+size_t pk_behind_len(const struct pk *pk)
+{
+	const char *at = strchr(pk->ext, 'F');
+	size_t len = 0;
+
+	while (at && *++at)
+		len += ext_of(*at)->len;
+	return len;
+}
+
 size_t pk_part_len(const struct pk *pk)
 {
 	return pk_l3_len(pk) - head_len(pk, true);
+}
+
+/* Hop-by-hop options come first, routing headers never (RFC 5095), one fragment header is enough. */
+bool pk_exts_pass(const struct pk *pk)
+{
+	char letters[M_EXT + 2];
+	unsigned bytes = 0, count = 0, fragments = 0;
+
+	if (pk->family != 6)
+		return true;
+	ext_letters(pk, letters);
+	for (const char *at = letters; *at; at++) {
+		bytes += ext_of(*at)->len;
+		fragments += *at == 'F';
+		if (++count > GL_EXT_HEADERS || bytes > GL_EXT_BYTES || fragments > 1 || *at == 'R' ||
+		    (!ext_of(*at)->proto && count > 1))
+			return false;
+	}
+	return true;
 }
 
 /* Bytes 6 and following of the header, and all extension headers. */

@@ -203,6 +203,11 @@ static enum gl_drop route_by_gateway(const struct m_model *m, struct m_opening *
 
 	if (reason != GL_DROP_COUNT)
 		return reason;
+	/* Routers leave them where they are (RFC 4291 2.5.6). */
+	if (addr_is_link(o->key.family, o->key.dst))
+		return GL_DROP_UNKNOWN_HOST;
+	if (addr_is_link(o->key.family, o->key.src))
+		return GL_DROP_MARTIAN;
 	if (port != M_UPLINK)
 		return go_to_port(m, o, port, true);
 	if (m->def->nets[in->net].def->mode == GL_MODE_ISOLATED)
@@ -232,7 +237,7 @@ static enum gl_drop route_by_gateway(const struct m_model *m, struct m_opening *
 
 static bool is_martian(unsigned family, uint32_t addr)
 {
-	return addr_is_martian(family, addr) || addr_is_multicast(family, addr);
+	return addr_is_martian(family, addr) || addr_is_multicast(family, addr) || addr_is_link(family, addr);
 }
 
 static enum gl_drop route_from_uplink(const struct m_model *m, struct m_opening *o)
