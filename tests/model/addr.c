@@ -175,7 +175,7 @@ static void print6(FILE *to, uint32_t addr, unsigned len)
 	if ((addr & 0xffff0000) == LINK && len == 16)
 		return (void)fputs("fe80::/10", to);
 	addr_print(6, addr, text);
-	fputs(text, to);
+	fputs(len && !addr ? "2001:db8::" : text, to);
 	if (len < 32)
 		fprintf(to, "/%u", !len ? 0 : is_near(addr) || len > 24 ? 96 + len : len < 24 ? 32 + len : 64);
 }

@@ -109,6 +109,8 @@ static void read_net(struct m_def *def, unsigned tenant, const struct gl_network
 			for (uint32_t a = addr_of(&net->nat_addresses[i].first);
 			     a <= addr_of(&net->nat_addresses[i].last); a++)
 				n->pool[n->pool_count++] = a;
+	if (!n->pool_count)
+		n->pool[n->pool_count++] = M_HOST;
 }
 
 static void read_port(struct m_def *def, unsigned tenant, const struct gl_interface *iface)
@@ -122,6 +124,10 @@ static void read_port(struct m_def *def, unsigned tenant, const struct gl_interf
 	p->net = net_number(def->tenants[tenant]->name.s, iface->network.s);
 	memcpy(p->mac, iface->mac, 6);
 	p->addr = addr ? addr_of(addr) : 0;
+	if (iface->slaac && def->family == 6 && def->nets[p->net].subnet && def->nets[p->net].subnet->len == 64)
+		p->slaac = addr_eui64(def->nets[p->net].base, p->mac);
+	if (!addr)
+		p->addr = p->slaac;
 	p->floating = floating ? addr_of(floating) : 0;
 	if (def->nets[p->net].subnet && def->family == 6)
 		p->link = addr_eui64(0, p->mac);

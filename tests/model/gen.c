@@ -144,16 +144,20 @@ static uint32_t public_end(const struct gen *g, uint8_t proto, uint16_t *port)
 }
 
 /* An allowed address pair of the family, where there is one. */
-static bool some_pair(const struct gen *g, unsigned port, uint32_t *ret)
+static void some_pair(const struct gen *g, unsigned port, uint32_t *ret)
 {
 	const struct gl_interface *def = g->defs[0].ports[port].def;
 
-	for (size_t i = 0; i < def->allowed_count; i++)
-		if ((def->allowed_address_pairs[i].family == AF_INET6) == (g->defs[0].family == 6)) {
-			*ret = addr_number(g->defs[0].family, def->allowed_address_pairs[i].bytes);
-			return true;
+	const uint32_t first = def->allowed_count ? random_below(def->allowed_count) : 0;
+
+	for (size_t i = 0; i < def->allowed_count; i++) {
+		const struct gl_prefix *pair = &def->allowed_address_pairs[(first + i) % def->allowed_count];
+
+		if ((pair->family == AF_INET6) == (g->defs[0].family == 6)) {
+			*ret = addr_number(g->defs[0].family, pair->bytes);
+			return;
 		}
-	return false;
+	}
 }
 
 static void to_gateway(struct m_op *op)
@@ -214,7 +218,9 @@ static void talk_on_link(struct gen *g, struct talk *t)
 	const unsigned port = t->open.port, other = sibling(g, port, chance(80));
 	struct pk *pk = &t->open.pk;
 
-	if (chance(70))
+	if (chance(20) && ports[port].slaac)
+		pk->src = ports[port].slaac;
+	else if (chance(75))
 		pk->src = ports[port].link;
 	switch (random_below(6)) {
 	case 0:
@@ -224,7 +230,9 @@ static void talk_on_link(struct gen *g, struct talk *t)
 		pk->dst = chance(50) ? outside() : 0xa9fe0105;
 		break;
 	default:
-		pk->dst = chance(70) ? ports[other].link : ports[other].addr;
+		pk->dst = chance(60)			     ? ports[other].link
+			  : chance(50) && ports[other].slaac ? ports[other].slaac
+							     : ports[other].addr;
 		break;
 	}
 	snprintf(t->open.to, sizeof(t->open.to), "%s", chance(70) ? port_name(other) : "gw");

@@ -116,7 +116,7 @@ struct m_port {
 	const struct gl_interface *def;
 	unsigned tenant, net;
 	uint8_t mac[6];
-	uint32_t addr, link, floating; /* 0: none */
+	uint32_t addr, slaac, link, floating; /* 0: none */
 	uint32_t mtu;
 };
 

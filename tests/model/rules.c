@@ -18,7 +18,7 @@ bool rules_may_use(const struct m_model *m, unsigned port, uint32_t addr)
 
 	if (!def || !addr || !m->def->nets[m->def->ports[port].net].subnet)
 		return false;
-	if (addr == m->def->ports[port].link)
+	if (addr == m->def->ports[port].link || addr == m->def->ports[port].slaac)
 		return true;
 	for (size_t i = 0; i < def->address_count; i++)
 		if (prefix_holds(&def->addresses[i], family, addr))
@@ -166,7 +166,7 @@ static unsigned holder(const struct m_model *m, unsigned net, uint32_t addr)
 
 		if (!p->def || p->net != net)
 			continue;
-		if (p->link && p->link == addr)
+		if (addr && (p->link == addr || p->slaac == addr))
 			return i;
 		for (size_t j = 0; j < p->def->address_count; j++)
 			if (prefix_holds(&p->def->addresses[j], m->def->family, addr))

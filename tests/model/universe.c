@@ -43,6 +43,7 @@ struct genes {
 		bool eim[2], same_pool;
 		char mss[4][12];
 		unsigned open_to[4];
+		unsigned nets[4], nat; /* families of the networks, and of public addresses */
 		unsigned groups; /* how many there are */
 		char rules[GROUPS][2][RULES][160];
 		unsigned rule_count[GROUPS][2];
@@ -50,6 +51,7 @@ struct genes {
 		struct {
 			unsigned member; /* bits of groups */
 			bool floating, pair, absent;
+			unsigned slaac; /* 1: besides the address, 2: instead of it */
 			unsigned tcp_to, udp_to; /* forwards, 0: none */
 		} guest[GUESTS];
 	} t[TENANTS];
@@ -71,10 +73,10 @@ static void text(char *to, size_t size, const char *fmt, ...)
 		words_[random_below(sizeof(words_) / sizeof(*words_))];                                                \
 	})
 
-/* In words of IPv4: in each family of the universe, with `between` between the two. */
-static void each(FILE *f, const struct genes *g, const char *between, const char *fmt, ...)
+/* In words of IPv4: in each of the families, with `between` between the two. */
+static void each(FILE *f, unsigned families, const char *between, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-static void each(FILE *f, const struct genes *g, const char *between, const char *fmt, ...)
+static void each(FILE *f, unsigned families, const char *between, const char *fmt, ...)
 {
 	char words[512], *in6;
 	va_list ap;
@@ -83,8 +85,8 @@ static void each(FILE *f, const struct genes *g, const char *between, const char
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
 	in6 = text6(words);
-	fprintf(f, "%s%s%s", g->families & M_IPV4 ? words : "", g->families == M_BOTH ? between : "",
-		g->families & M_IPV6 && in6 ? in6 : "");
+	fprintf(f, "%s%s%s", families & M_IPV4 ? words : "", families == M_BOTH ? between : "",
+		families & M_IPV6 && in6 ? in6 : "");
 	free(in6);
 }
 
@@ -142,6 +144,7 @@ static void random_guest(struct genes *g, unsigned t, unsigned i)
 	g->t[t].guest[i].member = g->t[t].groups ? random_below(1u << g->t[t].groups) & random_below(16) : 0;
 	g->t[t].guest[i].floating = (i == 2 || i == 4) && chance(60);
 	g->t[t].guest[i].pair = chance(25);
+	g->t[t].guest[i].slaac = g->families & M_IPV6 && chance(25) ? 1 + random_below(2) : 0;
 	g->t[t].guest[i].tcp_to = chance(30) ? 80 : 0;
 	g->t[t].guest[i].udp_to = chance(30) ? (chance(50) ? 53 : 5353) : 0;
 }
@@ -179,7 +182,10 @@ static void genes_make(struct genes *g, unsigned families)
 		for (unsigned net = 0; net < 4; net++) {
 			random_mss(g, t, net);
 			g->t[t].open_to[net] = random_below(3);
+			g->t[t].nets[net] = g->families == M_BOTH && chance(10) ? 1 + random_below(2) : g->families;
 		}
+		/* One tenant may have what is left of the uplink's own address. */
+		g->t[t].nat = t == 1 && chance(40) ? 1 + random_below(2) : M_BOTH;
 		for (unsigned i = 0; i < GUESTS; i++)
 			random_guest(g, t, i);
 	}
@@ -252,37 +258,67 @@ static void write_nat_network(FILE *f, const struct genes *g, unsigned t, unsign
 	static const char *const open_to[] = { "network", "tenant", "anywhere" };
 	const unsigned pool = g->t[t].same_pool ? 0 : net;
 	const unsigned addr = 10 + 20 * t + 4 * pool;
+	const bool own = g->t[t].nat == M_BOTH;
+	const unsigned ports = own ? g->t[t].pool_ports[pool] : 64;
+	const unsigned first = own ? g->t[t].pool_first[pool] : 40000 + 1024 * pool;
 
 	fprintf(f, "      - {name: %s, mode: nat, uplink: wan, subnets: [", net ? "back" : "front");
-	each(f, g, ", ", "10.0.%u.0/24", net);
-	fprintf(f, "], open_to: %s, mss: %s,\n         nat: {addresses: [", open_to[g->t[t].open_to[net]],
-		g->t[t].mss[net]);
-	each(f, g, ", ", "203.0.113.%u-203.0.113.%u", addr, addr + g->t[t].addresses[pool] - 1);
-	fprintf(f, "], ports: %u-%u, mapping: endpoint-%s}}\n", g->t[t].pool_first[pool],
-		g->t[t].pool_first[pool] + g->t[t].pool_ports[pool] - 1,
+	each(f, g->t[t].nets[net], ", ", "10.0.%u.0/24", net);
+	fprintf(f, "], open_to: %s, mss: %s,\n         nat: {", open_to[g->t[t].open_to[net]], g->t[t].mss[net]);
+	if (g->t[t].nets[net] & g->t[t].nat) {
+		fprintf(f, "addresses: [");
+		each(f, g->t[t].nets[net] & g->t[t].nat, ", ", "203.0.113.%u-203.0.113.%u", addr,
+		     addr + g->t[t].addresses[pool] - 1);
+		fprintf(f, "], ");
+	}
+	/* Of an address that is not its own, a tenant has whole blocks. */
+	fprintf(f, "ports: %u-%u, mapping: endpoint-%s}}\n", first, first + ports - 1,
 		g->t[t].eim[net] ? "independent" : "dependent");
+}
+
+static unsigned net_of(unsigned t, unsigned i)
+{
+	static const char *const names[] = { "front", "back", "open", "lab" };
+	unsigned net = 0;
+
+	while (strcmp(names[net], guests[t][i].net))
+		net++;
+	return net;
+}
+
+static void write_addresses(FILE *f, const struct genes *g, unsigned t, unsigned i)
+{
+	const unsigned net = net_of(t, i), families = g->t[t].nets[net];
+	const unsigned slaac = families & M_IPV6 && net != 2 ? g->t[t].guest[i].slaac : 0;
+	const unsigned given = slaac == 2 ? families & M_IPV4 : families;
+
+	fprintf(f, "            addresses: [");
+	each(f, given, ", ", "%s", guests[t][i].addr);
+	fprintf(f, "%s%s]\n", slaac && given ? ", " : "", slaac ? "slaac" : "");
+	if (net > 1)
+		return;
+	if (g->t[t].guest[i].pair) {
+		fprintf(f, "            allowed_address_pairs: [");
+		each(f, families, ", ", "10.0.%u.%u/32", net, 100 + i);
+		if (families & M_IPV6)
+			each(f, M_IPV6, "", ", 169.254.2.%u/32", 100 + i);
+		fprintf(f, "]\n");
+	}
+	if (g->t[t].guest[i].floating) {
+		fprintf(f, "            floating_ips: [");
+		each(f, families, ", ", "203.0.113.%u", 80 + 10 * t + i);
+		fprintf(f, "]\n");
+	}
 }
 
 static void write_guest(FILE *f, const struct genes *g, unsigned t, unsigned i)
 {
-	const bool nat = !strcmp(guests[t][i].net, "front") || !strcmp(guests[t][i].net, "back");
-	const unsigned forwarded = 10 + 20 * t + (g->t[t].same_pool || strcmp(guests[t][i].net, "back") ? 0 : 4);
+	const unsigned net = net_of(t, i);
+	const unsigned forwarded = 10 + 20 * t + (g->t[t].same_pool || net != 1 ? 0 : 4);
 
 	fprintf(f, "      - name: %s\n        interfaces:\n          - tap: %s\n", guests[t][i].tap, guests[t][i].tap);
-	fprintf(f, "            mac: '52:54:00:00:00:%02x'\n            network: %s\n            addresses: [", i + 1,
-		guests[t][i].net);
-	each(f, g, ", ", "%s", guests[t][i].addr);
-	fprintf(f, "]\n");
-	if (g->t[t].guest[i].pair && nat) {
-		fprintf(f, "            allowed_address_pairs: [");
-		each(f, g, ", ", "10.0.%u.%u/32", !strcmp(guests[t][i].net, "back"), 100 + i);
-		fprintf(f, "]\n");
-	}
-	if (g->t[t].guest[i].floating && nat) {
-		fprintf(f, "            floating_ips: [");
-		each(f, g, ", ", "203.0.113.%u", 80 + 10 * t + i);
-		fprintf(f, "]\n");
-	}
+	fprintf(f, "            mac: '52:54:00:00:00:%02x'\n            network: %s\n", i + 1, guests[t][i].net);
+	write_addresses(f, g, t, i);
 	if (g->t[t].guest[i].member) {
 		const char *comma = "";
 
@@ -294,15 +330,15 @@ static void write_guest(FILE *f, const struct genes *g, unsigned t, unsigned i)
 			}
 		fprintf(f, "]\n");
 	}
-	if (!nat || (!g->t[t].guest[i].tcp_to && !g->t[t].guest[i].udp_to))
+	if (net > 1 || (!g->t[t].guest[i].tcp_to && !g->t[t].guest[i].udp_to))
 		return;
 	fprintf(f, "        port_forwards:\n");
 	if (g->t[t].guest[i].tcp_to)
-		each(f, g, "", "          - {proto: tcp, address: 203.0.113.%u, port: %u, to: %u}\n", forwarded,
-		     8080 + i, g->t[t].guest[i].tcp_to);
+		each(f, g->t[t].nets[net], "", "          - {proto: tcp, address: 203.0.113.%u, port: %u, to: %u}\n",
+		     forwarded, 8080 + i, g->t[t].guest[i].tcp_to);
 	if (g->t[t].guest[i].udp_to)
-		each(f, g, "", "          - {proto: udp, address: 203.0.113.%u, port: %u, to: %u}\n", forwarded, 53 + i,
-		     g->t[t].guest[i].udp_to);
+		each(f, g->t[t].nets[net], "", "          - {proto: udp, address: 203.0.113.%u, port: %u, to: %u}\n",
+		     forwarded, 53 + i, g->t[t].guest[i].udp_to);
 }
 
 static void write_definition(FILE *f, const struct genes *g)
@@ -323,10 +359,10 @@ static void write_definition(FILE *f, const struct genes *g)
 		write_nat_network(f, g, t, 1);
 		if (t < 2) {
 			fprintf(f, "      - {name: open, mode: routed, uplink: wan, subnets: [");
-			each(f, g, ", ", "198.51.100.%u/26", 64 * t);
+			each(f, g->t[t].nets[2], ", ", "198.51.100.%u/26", 64 * t);
 			fprintf(f, "], open_to: %s, mss: %s}\n", open_to[g->t[t].open_to[2]], g->t[t].mss[2]);
 			fprintf(f, "      - {name: lab, mode: isolated, subnets: [");
-			each(f, g, ", ", "192.168.7.0/24");
+			each(f, g->t[t].nets[3], ", ", "192.168.7.0/24");
 			fprintf(f, "], mss: %s}\n", g->t[t].mss[3]);
 		}
 		fprintf(f, "    guests:\n");
