@@ -17,6 +17,8 @@
 #include "real.h"
 #include "sweep.skel.h"
 
+#define TABLES (sizeof(world.tables) / sizeof(*world.tables))
+
 struct real real;
 static unsigned sides[2];
 static int sweep_fd = -1;
@@ -140,12 +142,12 @@ int real_define(const char *a, const char *b, struct m_def defs[2][2])
 	flows_clear();
 	tables_forget();
 	/* Numbers of tenants go from one to another, whose tables have other sizes. */
-	for (unsigned i = 0; i < sizeof(world.tables) / sizeof(*world.tables); i++) {
-		if (world.tables[i] >= 0)
-			close(world.tables[i]);
-		if (world.tables6[i] >= 0)
-			close(world.tables6[i]);
-		world.tables[i] = world.tables6[i] = -1;
+	for (unsigned i = 0; i < 2 * TABLES; i++) {
+		int *table = i < TABLES ? &world.tables[i] : &world.tables6[i - TABLES];
+
+		if (*table >= 0)
+			close(*table);
+		*table = -1;
 	}
 	for (int i = 0; i < 2 && !err; i++) {
 		err = def_read(texts[i], 4, &defs[0][i]);
@@ -154,8 +156,8 @@ int real_define(const char *a, const char *b, struct m_def defs[2][2])
 		if (!err)
 			err = world_apply(texts[i]);
 		sides[i] = world.side;
-		for (int af = 0; af < 2 && !err; af++)
-			read_numbers(&defs[af][i]);
+		for (int family = 0; family < 2 && !err; family++)
+			read_numbers(&defs[family][i]);
 		if (!err)
 			read_groups(real.groups[i]);
 	}

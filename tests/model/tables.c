@@ -36,7 +36,7 @@ static uint8_t keys[MOST * KEY_MOST], vals[MOST * VAL_MOST];
 
 #define FRAGS 64 /* datagrams that a sequence has sent parts of */
 static struct {
-	unsigned af;
+	unsigned family;
 	uint8_t key[sizeof(struct gl_frag6_key)];
 } frags[FRAGS];
 static unsigned frag_count;
@@ -56,9 +56,9 @@ static uint16_t scope_of(const struct m_key *key)
 #include "tables_ip.h"
 #undef GL_IP
 
-static const struct shape *shape_of(unsigned af)
+static const struct shape *shape_of(unsigned family)
 {
-	return af == 6 ? &shape6 : &shape4;
+	return family == 6 ? &shape6 : &shape4;
 }
 
 void tables_forget(void)
@@ -72,12 +72,12 @@ void tables_forget(void)
 	}
 }
 
-static int table_of(unsigned tenant, unsigned af)
+static int table_of(unsigned tenant, unsigned family)
 {
-	int *fd = &tables[M_FAMILY(af)][tenant];
+	int *fd = &tables[M_FAMILY(family)][tenant];
 	uint32_t id;
 
-	if (*fd < 0 && !bpf_map_lookup_elem(world.obj.map[shape_of(af)->flows], &real.tenant_index[tenant], &id))
+	if (*fd < 0 && !bpf_map_lookup_elem(world.obj.map[shape_of(family)->flows], &real.tenant_index[tenant], &id))
 		*fd = bpf_map_get_fd_by_id(id);
 	return *fd;
 }
@@ -89,19 +89,19 @@ void real_begin(bool ipv4, bool ipv6)
 }
 
 /* The next tenant and family whose table may hold something; both begin at 0. */
-static bool next_table(unsigned *tenant, unsigned *af)
+static bool next_table(unsigned *tenant, unsigned *family)
 {
-	if (!*af) {
-		*af = 4;
-	} else if (*af == 4) {
-		*af = 6;
+	if (!*family) {
+		*family = 4;
+	} else if (*family == 4) {
+		*family = 6;
 	} else {
-		*af = 4;
+		*family = 4;
 		++*tenant;
 	}
 	if (*tenant >= M_TENANTS || !strcmp(tenant_name(*tenant), "?"))
 		return false;
-	return used[M_FAMILY(*af)] && table_of(*tenant, *af) >= 0 ? true : next_table(tenant, af);
+	return used[M_FAMILY(*family)] && table_of(*tenant, *family) >= 0 ? true : next_table(tenant, family);
 }
 
 static bool chosen(unsigned tenant, const struct m_key *opener, uint32_t *addr, uint16_t *port)
@@ -122,9 +122,9 @@ static bool chosen(unsigned tenant, const struct m_key *opener, uint32_t *addr, 
 const struct m_oracle real_oracle = { chosen };
 
 /* All entries of a tenant; empties the table where asked to. */
-static uint32_t dump(unsigned tenant, unsigned af, bool empty)
+static uint32_t dump(unsigned tenant, unsigned family, bool empty)
 {
-	const int fd = table_of(tenant, af);
+	const int fd = table_of(tenant, family);
 	uint32_t count = MOST, batch;
 	int err = empty ? bpf_map_lookup_and_delete_batch(fd, NULL, &batch, keys, vals, &count, NULL)
 			: bpf_map_lookup_batch(fd, NULL, &batch, keys, vals, &count, NULL);
@@ -136,20 +136,20 @@ static uint32_t dump(unsigned tenant, unsigned af, bool empty)
 	return count;
 }
 
-static void seen_at(unsigned af, uint32_t i, struct seen *ret)
+static void seen_at(unsigned family, uint32_t i, struct seen *ret)
 {
-	const struct shape *shape = shape_of(af);
+	const struct shape *shape = shape_of(family);
 
 	shape->seen(keys + i * shape->key_size, vals + i * shape->val_size, ret);
 }
 
 /* Is there a flow that goes by the mapping? Then the sweeper, which comes every few seconds, keeps it young. */
-static bool is_needed(unsigned af, uint32_t count, const struct seen *mapping)
+static bool is_needed(unsigned family, uint32_t count, const struct seen *mapping)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct seen flow;
 
-		seen_at(af, i, &flow);
+		seen_at(family, i, &flow);
 		if (!flow.kind && (flow.flags & (GL_FLOW_F_MAPPED | GL_FLOW_F_REPLY)) == GL_FLOW_F_MAPPED &&
 		    flow.src == mapping->ndst && flow.sport == mapping->ndport && flow.proto == mapping->proto)
 			return true;
@@ -161,20 +161,20 @@ void real_age(uint32_t seconds)
 {
 	struct gl_frag_val val;
 
-	for (unsigned t = 0, af = 0; next_table(&t, &af);)
-		for (uint32_t i = 0, count = dump(t, af, false); i < count; i++) {
-			const struct shape *shape = shape_of(af);
+	for (unsigned t = 0, family = 0; next_table(&t, &family);)
+		for (uint32_t i = 0, count = dump(t, family, false); i < count; i++) {
+			const struct shape *shape = shape_of(family);
 			struct seen seen;
 
-			seen_at(af, i, &seen);
-			if (seen.kind && is_needed(af, count, &seen))
+			seen_at(family, i, &seen);
+			if (seen.kind && is_needed(family, count, &seen))
 				continue;
 			shape->age(vals + i * shape->val_size, seconds);
-			bpf_map_update_elem(table_of(t, af), keys + i * shape->key_size, vals + i * shape->val_size,
+			bpf_map_update_elem(table_of(t, family), keys + i * shape->key_size, vals + i * shape->val_size,
 					    BPF_EXIST);
 		}
 	for (unsigned i = 0; i < frag_count; i++) {
-		const int map = world.obj.map[shape_of(frags[i].af)->frags];
+		const int map = world.obj.map[shape_of(frags[i].family)->frags];
 
 		if (bpf_map_lookup_elem(map, frags[i].key, &val))
 			continue;
@@ -191,7 +191,7 @@ void real_sweep_frags(void)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	for (unsigned i = 0; i < frag_count; i++) {
-		const int map = world.obj.map[shape_of(frags[i].af)->frags];
+		const int map = world.obj.map[shape_of(frags[i].family)->frags];
 
 		if (bpf_map_lookup_elem(map, frags[i].key, &val) ||
 		    (int32_t)((uint32_t)now.tv_sec - val.seen) <= GL_SECONDS_FRAGMENT)
@@ -201,19 +201,19 @@ void real_sweep_frags(void)
 	}
 }
 
-void real_delete(unsigned tenant, unsigned af, uint8_t proto)
+void real_delete(unsigned tenant, unsigned family, uint8_t proto)
 {
-	const struct shape *shape = shape_of(af);
+	const struct shape *shape = shape_of(family);
 
-	if (!used[M_FAMILY(af)] || table_of(tenant, af) < 0)
+	if (!used[M_FAMILY(family)] || table_of(tenant, family) < 0)
 		return;
-	for (uint32_t i = 0, count = dump(tenant, af, false); i < count; i++) {
+	for (uint32_t i = 0, count = dump(tenant, family, false); i < count; i++) {
 		struct seen seen;
 
-		seen_at(af, i, &seen);
+		seen_at(family, i, &seen);
 		if (seen.proto != proto)
 			continue;
-		bpf_map_delete_elem(table_of(tenant, af), keys + i * shape->key_size);
+		bpf_map_delete_elem(table_of(tenant, family), keys + i * shape->key_size);
 		real.stats[real.tenant_index[tenant]].freed++;
 	}
 }
@@ -227,11 +227,11 @@ void real_frags(unsigned port, const struct pk *pk)
 
 	shape->frag(pk, scope, key);
 	for (unsigned i = 0; i < frag_count; i++)
-		if (frags[i].af == pk->family && !memcmp(frags[i].key, key, shape->frag_size))
+		if (frags[i].family == pk->family && !memcmp(frags[i].key, key, shape->frag_size))
 			return;
 	if (frag_count == FRAGS)
 		return;
-	frags[frag_count].af = pk->family;
+	frags[frag_count].family = pk->family;
 	memcpy(frags[frag_count++].key, key, shape->frag_size);
 }
 
@@ -285,10 +285,10 @@ static bool same_entry(const struct m_entry *e, const struct seen *seen, char *w
 	return false;
 }
 
-static bool same_table(const struct m_state *state, unsigned tenant, unsigned af, char *what, size_t size)
+static bool same_table(const struct m_state *state, unsigned tenant, unsigned family, char *what, size_t size)
 {
-	const struct shape *shape = shape_of(af);
-	const uint32_t count = dump(tenant, af, true);
+	const struct shape *shape = shape_of(family);
+	const uint32_t count = dump(tenant, family, true);
 	uint32_t found = 0;
 
 	for (unsigned i = 0; i < state->top; i++) {
@@ -297,7 +297,7 @@ static bool same_table(const struct m_state *state, unsigned tenant, unsigned af
 		struct seen seen;
 		uint32_t j = 0;
 
-		if (!e->used || e->tenant != tenant || e->key.family != af)
+		if (!e->used || e->tenant != tenant || e->key.family != family)
 			continue;
 		shape->key(&e->key, key);
 		while (j < count && memcmp(keys + j * shape->key_size, key, shape->key_size))
@@ -308,7 +308,7 @@ static bool same_table(const struct m_state *state, unsigned tenant, unsigned af
 				 e->key.sport, e->key.dport, e->key.kind);
 			return false;
 		}
-		seen_at(af, j, &seen);
+		seen_at(family, j, &seen);
 		if (!e->key.kind && !same_entry(e, &seen, what, size))
 			return false;
 	}
@@ -323,12 +323,12 @@ bool real_finish(const struct m_state *state, char *what, size_t size)
 	bool good = true;
 
 	*what = 0;
-	for (unsigned t = 0, af = 0; next_table(&t, &af);) {
-		good &= same_table(state, t, af, good ? what : rest, good ? size : sizeof(rest));
+	for (unsigned t = 0, family = 0; next_table(&t, &family);) {
+		good &= same_table(state, t, family, good ? what : rest, good ? size : sizeof(rest));
 		memset(&real.stats[real.tenant_index[t]], 0, sizeof(*real.stats));
 	}
 	while (frag_count--)
-		bpf_map_delete_elem(world.obj.map[shape_of(frags[frag_count].af)->frags], frags[frag_count].key);
+		bpf_map_delete_elem(world.obj.map[shape_of(frags[frag_count].family)->frags], frags[frag_count].key);
 	frag_count = 0;
 	return good;
 }
