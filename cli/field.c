@@ -119,6 +119,7 @@ static void element_text(const struct gl_field *field, const void *p, char *buf)
 {
 	char number[HUMAN_LEN];
 	uint32_t addr_be;
+	gl_ip6 addr;
 
 	*buf = 0;
 	switch (field->kind) {
@@ -133,7 +134,8 @@ static void element_text(const struct gl_field *field, const void *p, char *buf)
 		append(buf, human_ipv4(addr_be, number));
 		break;
 	case GL_FIELD_IPV6:
-		append(buf, human_ipv6(p, number));
+		memcpy(&addr, p, sizeof(addr));
+		append(buf, human_ip(&addr, number));
 		break;
 	case GL_FIELD_STRING:
 		snprintf(buf, LIST_LEN, "%.*s", (int)strnlen(p, field->size), (const char *)p);

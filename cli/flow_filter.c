@@ -42,16 +42,17 @@ static bool read_proto(const char *s, uint8_t *ret)
 static bool read_prefix(const char *s, struct gl_prefix *ret)
 {
 	const char *slash = strchr(s, '/');
-	char addr[INET_ADDRSTRLEN];
-	unsigned long len = 32;
+	bool v6 = strchr(s, ':');
+	unsigned long most = v6 ? 128 : 32, len = most;
+	char addr[INET6_ADDRSTRLEN];
 	const char *end;
 
-	if (snprintf(addr, sizeof(addr), "%.*s", slash ? (int)(slash - s) : INET_ADDRSTRLEN, s) >= (int)sizeof(addr))
+	if (snprintf(addr, sizeof(addr), "%.*s", slash ? (int)(slash - s) : INET6_ADDRSTRLEN, s) >= (int)sizeof(addr))
 		return false;
-	end = slash ? read_number(slash + 1, 32, &len) : "";
-	if (!end || *end || inet_pton(AF_INET, addr, ret->bytes) != 1)
+	end = slash ? read_number(slash + 1, most, &len) : "";
+	if (!end || *end || inet_pton(v6 ? AF_INET6 : AF_INET, addr, ret->bytes) != 1)
 		return false;
-	ret->family = AF_INET;
+	ret->family = v6 ? AF_INET6 : AF_INET;
 	ret->len = (uint8_t)len;
 	return true;
 }
@@ -117,11 +118,12 @@ int cli_flow_filter(struct cli *cli, struct gl_flow_filter *ret)
 	} ports[] = { { "sport", a->sport, &f.sport }, { "dport", a->dport, &f.dport } };
 
 	if (a->proto && !read_proto(a->proto, &f.proto))
-		return cli_usage(cli, "option '--proto': '%s' is no protocol: tcp, udp, icmp, sctp or a number to 255",
-				 a->proto);
+		return cli_usage(
+			cli, "option '--proto': '%s' is no protocol: tcp, udp, icmp, icmpv6, sctp or a number to 255",
+			a->proto);
 	for (int i = 0; i < 2; i++) {
 		if (ends[i].word && !read_prefix(ends[i].word, ends[i].prefix))
-			return cli_usage(cli, "option '--%s': '%s' is no IPv4 address or prefix", ends[i].name,
+			return cli_usage(cli, "option '--%s': '%s' is no address or prefix", ends[i].name,
 					 ends[i].word);
 		if (ports[i].word && !read_span(ports[i].word, ports[i].span))
 			return cli_usage(cli, "option '--%s': '%s' is no port, or range of ports, from 1 to 65535",

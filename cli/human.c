@@ -2,11 +2,12 @@
 /* How does a person read a number? See human.h. */
 #include "cli/human.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "loader/ip6.h"
 
 char *human_count(uint64_t n, char *buf)
 {
@@ -52,27 +53,27 @@ char *human_mac(const uint8_t mac[6], char *buf)
 
 char *human_ipv4(uint32_t addr_be, char *buf)
 {
-	return human_socket(addr_be, 0, buf);
-}
-
-char *human_ipv6(const void *addr, char *buf)
-{
-	struct in6_addr address;
-
-	memcpy(&address, addr, sizeof(address));
-	if (IN6_IS_ADDR_V4MAPPED(&address))
-		return human_ipv4(address.s6_addr32[3], buf);
-	inet_ntop(AF_INET6, &address, buf, HUMAN_LEN);
+	inet_ntop(AF_INET, &addr_be, buf, HUMAN_LEN);
 	return buf;
 }
 
-char *human_socket(uint32_t addr_be, unsigned port, char *buf)
+char *human_ip(const gl_ip6 *addr, char *buf)
 {
-	uint32_t a = ntohl(addr_be);
-	int len = snprintf(buf, HUMAN_LEN, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+	if (gl_ip6_is4(addr))
+		return human_ipv4(addr->w[3], buf);
+	inet_ntop(AF_INET6, addr, buf, HUMAN_LEN);
+	return buf;
+}
 
-	if (port)
-		snprintf(buf + len, HUMAN_LEN - (size_t)len, ":%u", port);
+char *human_socket(const gl_ip6 *addr, unsigned port, char *buf)
+{
+	char text[INET6_ADDRSTRLEN];
+	bool v4 = gl_ip6_is4(addr);
+
+	if (!port)
+		return human_ip(addr, buf);
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? &addr->w[3] : &addr->w[0], text, sizeof(text));
+	snprintf(buf, HUMAN_LEN, v4 ? "%s:%u" : "[%s]:%u", text, port);
 	return buf;
 }
 

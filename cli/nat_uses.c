@@ -2,13 +2,13 @@
 /* Whose is each public address, and how much of it is in use? See nat_uses.h. */
 #include "cli/nat_uses.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/human.h"
 #include "cli/names.h"
+#include "loader/ip6.h"
 
 enum kind { SHARE, FORWARD, FLOATING };
 
@@ -16,12 +16,12 @@ static const char *const kind_words[] = { "share", "forward", "floating" };
 
 struct use {
 	enum kind kind;
-	uint32_t addr_be;
+	gl_ip6 addr;
 	uint16_t min, max; /* ports, host order */
 	uint8_t proto; /* forwards */
 	uint16_t uplink;
 	const char *tenant, *network, *tap; /* owned by the names; "" */
-	uint32_t inner_be;
+	gl_ip6 inner;
 	uint16_t inner_port;
 	uint64_t flows;
 	uint8_t *ports; /* shares: a bit per port from `min` on that some flow or mapping has; NULL: none yet */
@@ -63,7 +63,7 @@ static int add_pools(void *arg, const char *label, const void *key, const void *
 	for (unsigned i = 0; i < network->pool4_count && i < GL_NET_POOL && !err; i++)
 		err = add(uses, (struct use){
 					.kind = SHARE,
-					.addr_be = network->pool4[i].addr_be,
+					.addr = gl_ip6_of4(network->pool4[i].addr_be),
 					.min = network->pool4[i].port_min,
 					.max = network->pool4[i].port_max,
 					.uplink = network->uplink,
@@ -83,7 +83,7 @@ static int add_forward(void *arg, const char *label, const void *k, const void *
 	(void)label;
 	return add(uses, (struct use){
 				 .kind = FORWARD,
-				 .addr_be = key->addr_be,
+				 .addr = gl_ip6_of4(key->addr_be),
 				 .min = ntohs(key->port_be),
 				 .max = ntohs(key->port_be),
 				 .proto = key->proto,
@@ -91,7 +91,7 @@ static int add_forward(void *arg, const char *label, const void *k, const void *
 				 .tenant = names_of(uses->names, GL_NAME_TENANT, forward->tenant),
 				 .network = names_network(uses->names, names_slot_network(uses->names, forward->slot)),
 				 .tap = names_of(uses->names, GL_NAME_PORT, forward->slot),
-				 .inner_be = forward->inner_be,
+				 .inner = gl_ip6_of4(forward->inner_be),
 				 .inner_port = ntohs(forward->inner_port_be),
 			 });
 }
@@ -107,13 +107,13 @@ static int add_floating(void *arg, const char *label, const void *k, const void 
 		return 0;
 	return add(uses, (struct use){
 				 .kind = FLOATING,
-				 .addr_be = key->addr_be,
+				 .addr = gl_ip6_of4(key->addr_be),
 				 .max = UINT16_MAX,
 				 .uplink = key->uplink,
 				 .tenant = names_of(uses->names, GL_NAME_TENANT, addr->tenant),
 				 .network = names_network(uses->names, names_slot_network(uses->names, addr->slot)),
 				 .tap = names_of(uses->names, GL_NAME_PORT, addr->slot),
-				 .inner_be = addr->inner_be,
+				 .inner = gl_ip6_of4(addr->inner_be),
 			 });
 }
 
@@ -128,7 +128,7 @@ static int compare_owner(const struct use *a, const struct use *b)
 {
 	int by = order(a->kind, b->kind);
 
-	by = by ? by : order(ntohl(a->addr_be), ntohl(b->addr_be));
+	by = by ? by : gl_ip6_compare(&a->addr, &b->addr);
 	by = by || a->kind != FORWARD ? by : order(a->proto, b->proto);
 	by = by ? by : strcmp(a->tenant, b->tenant);
 	return by || a->kind != SHARE ? by : strcmp(a->network, b->network);
@@ -195,15 +195,15 @@ int uses_count_flow(struct uses *uses, const struct gl_flow_row *row)
 
 	if (!row->translated)
 		return 0;
-	if (row->nat_src_be != row->src_be) {
-		like.addr_be = row->nat_src_be;
+	if (gl_ip6_compare(&row->nat_src_be, &row->src_be)) {
+		like.addr = row->nat_src_be;
 		like.min = row->nat_sport;
 		err = count_share(uses, like, true);
 		like.kind = FLOATING;
 		count_use(uses, like);
 	}
-	if (row->nat_dst_be != row->dst_be) {
-		like.addr_be = row->dst_be;
+	if (gl_ip6_compare(&row->nat_dst_be, &row->dst_be)) {
+		like.addr = row->dst_be;
 		like.min = row->dport;
 		like.kind = FORWARD;
 		count_use(uses, like);
@@ -215,12 +215,11 @@ int uses_count_flow(struct uses *uses, const struct gl_flow_row *row)
 
 int uses_count_mapping(struct uses *uses, const struct gl_mapping_row *row)
 {
-	return count_share(uses,
-			   (struct use){ .tenant = row->tenant,
-					 .network = row->network,
-					 .addr_be = row->outer_be,
-					 .min = row->outer_port },
-			   false);
+	return count_share(
+		uses,
+		(struct use){
+			.tenant = row->tenant, .network = row->network, .addr = row->outer_be, .min = row->outer_port },
+		false);
 }
 
 int uses_read(struct gl_host *host, struct uses **ret, struct gl_diag *diag)
@@ -305,7 +304,7 @@ static void put_target(struct out *o, const struct use *use)
 	if (use->kind == SHARE)
 		out_none(o, "to_address");
 	else
-		out_text(o, "to_address", human_ipv4(use->inner_be, buf));
+		out_text(o, "to_address", human_ip(&use->inner, buf));
 	if (use->kind == FORWARD)
 		out_number(o, "to_port", use->inner_port);
 	else
@@ -313,7 +312,7 @@ static void put_target(struct out *o, const struct use *use)
 	if (use->kind == SHARE)
 		out_none(o, "TO");
 	else
-		out_text(o, "TO", human_socket(use->inner_be, use->inner_port, buf));
+		out_text(o, "TO", human_socket(&use->inner, use->inner_port, buf));
 }
 
 static int use_row(struct out *o, const struct uses *uses, const struct use *use)
@@ -325,7 +324,7 @@ static int use_row(struct out *o, const struct uses *uses, const struct use *use
 	out_text(o, "network", use->network);
 	out_text(o, "tap", use->tap);
 	out_text(o, "uplink", names_of(uses->names, GL_NAME_UPLINK, use->uplink));
-	out_text(o, "address", human_ipv4(use->addr_be, buf));
+	out_text(o, "address", human_ip(&use->addr, buf));
 	if (use->kind == FORWARD)
 		out_text(o, "proto", human_proto(use->proto, buf));
 	else

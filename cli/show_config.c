@@ -63,23 +63,35 @@ static void put_prefixes(struct out *o, const char *name, const struct gl_prefix
 /* ---- tenants ---------------------------------------------------------------------------------------------- */
 
 static const struct out_column tenant_columns[] = {
-	{ "tenant", "TENANT", OUT_TEXT, NULL },		 { "networks", "NETWORKS", OUT_NUMBER, NULL },
-	{ "guests", "GUESTS", OUT_NUMBER, NULL },	 { "interfaces", "INTERFACES", OUT_NUMBER, NULL },
-	{ "flows", "FLOWS", OUT_NUMBER, NULL },		 { "max_flows", "MAX", OUT_NUMBER, NULL },
-	{ "table_full", "TABLE FULL", OUT_COUNT, NULL }, { "nat_exhausted", "NAT EXHAUSTED", OUT_COUNT, NULL },
-	{ "fragments", "FRAGMENTS", OUT_NUMBER, NULL },	 { 0 },
+	{ "tenant", "TENANT", OUT_TEXT, NULL },
+	{ "networks", "NETWORKS", OUT_NUMBER, NULL },
+	{ "guests", "GUESTS", OUT_NUMBER, NULL },
+	{ "interfaces", "INTERFACES", OUT_NUMBER, NULL },
+	{ "flows", "FLOWS", OUT_NUMBER, NULL },
+	{ "flows_ipv6", "IPV6 FLOWS", OUT_NUMBER, NULL },
+	{ "max_flows", "MAX", OUT_NUMBER, NULL },
+	{ "table_full", "TABLE FULL", OUT_COUNT, NULL },
+	{ "nat_exhausted", "NAT EXHAUSTED", OUT_COUNT, NULL },
+	{ "fragments", "FRAGMENTS", OUT_NUMBER, NULL },
+	{ 0 },
 };
 
-/* Map fills are called "flows of TENANT". */
-static const struct gl_map_fill *tenant_fill(const struct gl_status *status, const char *tenant)
+/* Map fills are called "flows of TENANT", "IPv6 flows of TENANT". A flow has two entries, and so has a mapping:
+ * together they are what max_flows bounds, for each family. */
+static void put_flows(struct out *o, const char *name, const struct gl_status *status, const char *what,
+		      const char *tenant)
 {
-	static const char prefix[] = "flows of ";
+	size_t len = strlen(what);
 
-	for (size_t i = 0; i < status->fill_count; i++)
-		if (!strncmp(status->fills[i].map, prefix, sizeof(prefix) - 1) &&
-		    !strcmp(status->fills[i].map + sizeof(prefix) - 1, tenant))
-			return &status->fills[i];
-	return NULL;
+	for (size_t i = 0; i < status->fill_count; i++) {
+		const struct gl_map_fill *fill = &status->fills[i];
+
+		if (!strncmp(fill->map, what, len) && !strcmp(fill->map + len, tenant)) {
+			out_number(o, name, (fill->used + 1) / 2);
+			return;
+		}
+	}
+	out_none(o, name);
 }
 
 /* gl_tenant_stat by the tenants' names. */
@@ -153,18 +165,14 @@ static void put_stat(struct out *o, const struct stats *stats, const char *tenan
 static int tenant_row(struct cli *cli, const struct gl_status *status, const struct stats *stats,
 		      const struct gl_tenant *tenant)
 {
-	const struct gl_map_fill *fill = tenant_fill(status, tenant->name.s);
 	struct out *o = &cli->out;
 
 	out_text(o, "tenant", tenant->name.s);
 	out_number(o, "networks", tenant->network_count);
 	out_number(o, "guests", tenant->guest_count);
 	out_number(o, "interfaces", count_interfaces(cli, tenant, NULL));
-	/* A flow has two entries, and so has a mapping: together they are what max_flows bounds. */
-	if (fill)
-		out_number(o, "flows", (fill->used + 1) / 2);
-	else
-		out_none(o, "flows");
+	put_flows(o, "flows", status, "flows of ", tenant->name.s);
+	put_flows(o, "flows_ipv6", status, "IPv6 flows of ", tenant->name.s);
 	out_number(o, "max_flows", tenant->max_flows);
 	put_stat(o, stats, tenant->name.s);
 	return out_row(o);
@@ -212,6 +220,12 @@ static const struct out_column network_columns[] = {
 	{ "subnets", "SUBNETS", OUT_WORDS, NULL },
 	{ "gateways", "GATEWAYS", OUT_WORDS, NULL },
 	{ "gateway_mac", "GATEWAY MAC", OUT_TEXT, NULL },
+	{ "mode", NULL, OUT_TEXT, "router_advertisements" },
+	{ "dns", NULL, OUT_WORDS, "router_advertisements" },
+	{ "interval", NULL, OUT_NUMBER, "router_advertisements" },
+	{ "lifetime", NULL, OUT_NUMBER, "router_advertisements" },
+	{ "mtu", NULL, OUT_NUMBER, "router_advertisements" },
+	{ NULL, "ADVERTISED", OUT_TEXT, NULL },
 	{ "nat_addresses", "NAT", OUT_WORDS, NULL },
 	{ "nat_ports", "NAT PORTS", OUT_WORDS, NULL },
 	{ "nat_mapping", NULL, OUT_TEXT, NULL },
@@ -285,6 +299,27 @@ static void put_gateway_mac(struct out *o, const struct gl_tenant *tenant, const
 	out_text(o, "gateway_mac", human_mac(mac, buf));
 }
 
+static void put_ra(struct out *o, const struct gl_network *network)
+{
+	const struct gl_router_advertisements *ra = &network->ra;
+	bool any = gl_has_advertisements(network), sent = any && ra->mode != GL_RA_OFF;
+
+	out_text(o, "mode", any ? gl_ra_mode_name(ra->mode) : NULL);
+	put_prefixes(o, "dns", ra->dns, sent ? ra->dns_count : 0);
+	if (sent) {
+		out_number(o, "interval", ra->interval);
+		out_number(o, "lifetime", ra->lifetime);
+	} else {
+		out_none(o, "interval");
+		out_none(o, "lifetime");
+	}
+	if (sent && ra->mtu)
+		out_number(o, "mtu", ra->mtu);
+	else
+		out_none(o, "mtu");
+	out_text(o, "ADVERTISED", any ? gl_ra_mode_name(ra->mode) : NULL);
+}
+
 static int network_row(struct cli *cli, const struct gl_tenant *tenant, const struct gl_network *network)
 {
 	struct out *o = &cli->out;
@@ -300,6 +335,7 @@ static int network_row(struct cli *cli, const struct gl_tenant *tenant, const st
 	put_prefixes(o, "subnets", network->subnets, network->subnet_count);
 	put_gateways(o, network);
 	put_gateway_mac(o, tenant, network);
+	put_ra(o, network);
 	put_nat_addresses(o, network);
 	put_nat_ports(o, network);
 	out_text(o, "nat_mapping",
@@ -351,6 +387,7 @@ static const struct out_column interface_columns[] = {
 	{ "guest", "GUEST", OUT_TEXT, NULL },
 	{ "mac", "MAC", OUT_TEXT, NULL },
 	{ "addresses", "ADDRESSES", OUT_WORDS, NULL },
+	{ "slaac", NULL, OUT_YES, NULL },
 	{ "allowed_address_pairs", NULL, OUT_WORDS, NULL },
 	{ "floating_ips", "FLOATING", OUT_WORDS, NULL },
 	{ "security_groups", "GROUPS", OUT_WORDS, NULL },
@@ -400,6 +437,27 @@ static const struct gl_attachment *attached_find(const struct attached *attached
 	return found ? *found : NULL;
 }
 
+/* Those of `slaac` as what they are. */
+static void put_addresses(struct out *o, const struct gl_tenant *tenant, const struct gl_interface *iface)
+{
+	const struct gl_network *network = gl_find_network(tenant, iface->network.s);
+	char buf[PREFIX_LEN];
+	char *list = NULL;
+
+	for (size_t i = 0; i < iface->address_count; i++)
+		append(&list, gl_prefix_format(&iface->addresses[i], buf));
+	for (size_t i = 0; network && iface->slaac && i < network->subnet_count; i++) {
+		struct gl_prefix made;
+
+		if (!gl_is_slaac_subnet(&network->subnets[i]))
+			continue;
+		made = gl_eui64(&network->subnets[i], iface->mac);
+		append(&list, gl_prefix_format(&made, buf));
+	}
+	put_list(o, "addresses", list);
+	out_number(o, "slaac", iface->slaac);
+}
+
 static void put_groups(struct out *o, const struct gl_interface *iface)
 {
 	char *list = NULL;
@@ -423,7 +481,7 @@ static void interface_row(struct cli *cli, const struct attached *attached, cons
 	out_text(o, "network", iface->network.s);
 	out_text(o, "guest", guest->name.s);
 	out_text(o, "mac", human_mac(iface->mac, buf));
-	put_prefixes(o, "addresses", iface->addresses, iface->address_count);
+	put_addresses(o, tenant, iface);
 	put_prefixes(o, "allowed_address_pairs", iface->allowed_address_pairs, iface->allowed_count);
 	put_prefixes(o, "floating_ips", iface->floating_ips, iface->floating_count);
 	put_groups(o, iface);

@@ -2,6 +2,7 @@
 /* `guestlane show flows`, `drops`, `counters`: what do the programs count? All are streamed. */
 #include "cli/human.h"
 #include "cli/show.h"
+#include "loader/ip6.h"
 
 /* ---- flows ------------------------------------------------------------------------------------------------ */
 
@@ -81,12 +82,12 @@ static void put_admitted(struct out *o, const struct gl_flow_row *row)
 /* What translation makes of a flow, for people: the ends that it changes. */
 static void put_translation(struct out *o, const struct gl_flow_row *row)
 {
-	bool src = row->nat_src_be != row->src_be || row->nat_sport != row->sport;
-	bool dst = row->nat_dst_be != row->dst_be || row->nat_dport != row->dport;
+	bool src = gl_ip6_compare(&row->nat_src_be, &row->src_be) || row->nat_sport != row->sport;
+	bool dst = gl_ip6_compare(&row->nat_dst_be, &row->dst_be) || row->nat_dport != row->dport;
 	char from[HUMAN_LEN], to[HUMAN_LEN];
 
-	human_socket(row->nat_src_be, row->nat_sport, from);
-	human_socket(row->nat_dst_be, row->nat_dport, to);
+	human_socket(&row->nat_src_be, row->nat_sport, from);
+	human_socket(&row->nat_dst_be, row->nat_dport, to);
 	if (!row->translated || !(src || dst))
 		out_none(o, "TRANSLATED");
 	else if (src && dst)
@@ -106,9 +107,9 @@ static void put_nat(struct out *o, const struct gl_flow_row *row)
 		out_none(o, "nat_dport");
 		return;
 	}
-	out_text(o, "nat_src", human_ipv4(row->nat_src_be, buf));
+	out_text(o, "nat_src", human_ip(&row->nat_src_be, buf));
 	out_number(o, "nat_sport", row->nat_sport);
-	out_text(o, "nat_dst", human_ipv4(row->nat_dst_be, buf));
+	out_text(o, "nat_dst", human_ip(&row->nat_dst_be, buf));
 	out_number(o, "nat_dport", row->nat_dport);
 }
 
@@ -122,12 +123,12 @@ static int flow_row(void *arg, const struct gl_flow_row *row)
 	out_text(o, "tap", row->tap);
 	out_number(o, "from_uplink", row->from_uplink);
 	out_text(o, "proto", human_proto(row->proto, buf));
-	out_text(o, "src", human_ipv4(row->src_be, buf));
+	out_text(o, "src", human_ip(&row->src_be, buf));
 	out_number(o, "sport", row->sport);
-	out_text(o, "dst", human_ipv4(row->dst_be, buf));
+	out_text(o, "dst", human_ip(&row->dst_be, buf));
 	out_number(o, "dport", row->dport);
-	out_text(o, "SOURCE", human_socket(row->src_be, row->sport, buf));
-	out_text(o, "DESTINATION", human_socket(row->dst_be, row->dport, buf));
+	out_text(o, "SOURCE", human_socket(&row->src_be, row->sport, buf));
+	out_text(o, "DESTINATION", human_socket(&row->dst_be, row->dport, buf));
 	put_nat(o, row);
 	put_translation(o, row);
 	out_text(o, "state", row->state);

@@ -2,7 +2,6 @@
 /* `guestlane show nat`: what is translated to what, whose is each public address, and whom did it fail? Flows and
  * mappings are streamed and counted as they go by; what they add up to comes last. In JSON one array, whose rows tell
  * their `kind`. Neighbours: nat_uses.h. */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +10,7 @@
 #include "cli/names.h"
 #include "cli/nat_uses.h"
 #include "cli/show.h"
+#include "loader/ip6.h"
 
 struct nat {
 	struct cli *cli;
@@ -52,18 +52,18 @@ static const char *const src[] = { "src", "sport", "SOURCE", "nat_src", "nat_spo
 static const char *const dst[] = { "dst", "dport", "DESTINATION", "nat_dst", "nat_dport", "BECOMES" };
 
 /* One end before and after translation; `names` are the columns'. */
-static void put_end(struct out *o, const char *const names[6], uint32_t addr_be, uint16_t port, uint32_t nat_be,
+static void put_end(struct out *o, const char *const names[6], const gl_ip6 *addr, uint16_t port, const gl_ip6 *nat,
 		    uint16_t nat_port)
 {
-	bool same = addr_be == nat_be && port == nat_port;
+	bool same = !gl_ip6_compare(addr, nat) && port == nat_port;
 	char buf[HUMAN_LEN];
 
-	out_text(o, names[0], human_ipv4(addr_be, buf));
+	out_text(o, names[0], human_ip(addr, buf));
 	out_number(o, names[1], port);
-	out_text(o, names[2], human_socket(addr_be, port, buf));
-	out_text(o, names[3], human_ipv4(nat_be, buf));
+	out_text(o, names[2], human_socket(addr, port, buf));
+	out_text(o, names[3], human_ip(nat, buf));
 	out_number(o, names[4], nat_port);
-	out_text(o, names[5], same ? NULL : human_socket(nat_be, nat_port, buf));
+	out_text(o, names[5], same ? NULL : human_socket(nat, nat_port, buf));
 }
 
 static int flow_row(void *arg, const struct gl_flow_row *row)
@@ -83,8 +83,8 @@ static int flow_row(void *arg, const struct gl_flow_row *row)
 	out_text(o, "network", row->network);
 	out_text(o, "tap", row->tap);
 	out_text(o, "proto", human_proto(row->proto, buf));
-	put_end(o, src, row->src_be, row->sport, row->nat_src_be, row->nat_sport);
-	put_end(o, dst, row->dst_be, row->dport, row->nat_dst_be, row->nat_dport);
+	put_end(o, src, &row->src_be, row->sport, &row->nat_src_be, row->nat_sport);
+	put_end(o, dst, &row->dst_be, row->dport, &row->nat_dst_be, row->nat_dport);
 	out_text(o, "state", row->state);
 	out_number(o, "idle_ms", row->idle_ms);
 	out_number(o, "age_ms", row->age_ms);
@@ -119,7 +119,7 @@ static int mapping_row(void *arg, const struct gl_mapping_row *row)
 	out_text(o, "network", row->network);
 	out_text(o, "tap", row->tap);
 	out_text(o, "proto", human_proto(row->proto, buf));
-	put_end(o, src, row->inner_be, row->inner_port, row->outer_be, row->outer_port);
+	put_end(o, src, &row->inner_be, row->inner_port, &row->outer_be, row->outer_port);
 	out_number(o, "idle_ms", row->idle_ms);
 	out_number(o, "age_ms", row->age_ms);
 	return out_row(o);
@@ -170,6 +170,7 @@ static int refused_row(struct nat *nat, const char *tenant, enum gl_drop reason,
 		       const struct gl_tenant_stat *whom)
 {
 	struct out *o = nat->o;
+	bool ports = whom && whom->nat_proto != IPPROTO_ICMP && whom->nat_proto != IPPROTO_ICMPV6;
 	char buf[HUMAN_LEN];
 
 	if (!count)
@@ -180,16 +181,14 @@ static int refused_row(struct nat *nat, const char *tenant, enum gl_drop reason,
 	out_number(o, "count", count);
 	put_moment(o, ns);
 	out_text(o, "proto", whom ? human_proto(whom->nat_proto, buf) : NULL);
-	out_text(o, "address", whom ? human_ipv4(whom->nat_src_be.w[3], buf) : NULL);
-	out_text(o, "dst", whom ? human_ipv4(whom->nat_dst_be.w[3], buf) : NULL);
-	if (whom && whom->nat_proto != IPPROTO_ICMP)
+	out_text(o, "address", whom ? human_ip(&whom->nat_src_be, buf) : NULL);
+	out_text(o, "dst", whom ? human_ip(&whom->nat_dst_be, buf) : NULL);
+	if (ports)
 		out_number(o, "dport", ntohs(whom->nat_dport_be));
 	else
 		out_none(o, "dport");
 	out_text(o, "DESTINATION",
-		 whom ? human_socket(whom->nat_dst_be.w[3],
-				     whom->nat_proto == IPPROTO_ICMP ? 0 : ntohs(whom->nat_dport_be), buf)
-		      : NULL);
+		 whom ? human_socket(&whom->nat_dst_be, ports ? ntohs(whom->nat_dport_be) : 0, buf) : NULL);
 	return out_row(o);
 }
 

@@ -61,7 +61,7 @@ static void print_cells(const struct table *table, const char *const *cells, boo
 	fputs_unlocked(bold ? "\033[0m\n" : "\n", table->file);
 }
 
-/* Titles and the kept rows; from here on the widths stay. */
+/* Titles and the kept rows; from here on the widths only grow. */
 static void flush(struct table *table)
 {
 	const char *cells[TABLE_COLUMNS];
@@ -102,19 +102,18 @@ int table_row(struct table *table, const char *const *cells)
 {
 	if (table->rows == TABLE_SAMPLE)
 		flush(table);
-	if (table->flowing) {
-		print_cells(table, cells, false);
-		return 0;
-	}
 	for (size_t i = 0; i < table->columns; i++) {
 		size_t w = width(cells[i]);
 
-		if (keep(table, cells[i]))
+		if (!table->flowing && keep(table, cells[i]))
 			return -ENOMEM;
 		if (w > table->widths[i])
 			table->widths[i] = w;
 	}
-	table->rows++;
+	if (table->flowing)
+		print_cells(table, cells, false);
+	else
+		table->rows++;
 	return 0;
 }
 

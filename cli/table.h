@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* How are rows lined up for people? The first TABLE_SAMPLE rows are kept to find the widths of the columns, the others
- * are printed as they come, so that a table of any length needs little memory. Neighbour: out.c. */
+ * are printed as they come, so that a table of any length needs little memory; one that is wider than all before it,
+ * as IPv6's addresses may be, widens its column for those behind it. Neighbour: out.c. */
 #ifndef GL_CLI_TABLE_H
 #define GL_CLI_TABLE_H
 
@@ -21,7 +22,7 @@ struct table {
 	char *kept; /* cells of the kept rows, each with its NUL */
 	size_t kept_len, kept_cap;
 	size_t rows;
-	bool flowing; /* widths are fixed, rows go straight out */
+	bool flowing; /* rows go straight out */
 };
 
 void table_begin(struct table *table, FILE *file, bool bold);

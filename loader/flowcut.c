@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Taking flows away on request. Neighbours: loader.h, flowwalk.h, bpf/sweep.bpf.h (who does it when they expire). */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "loader/fail.h"
-#include "loader/flowfilter.h"
 #include "loader/flowwalk.h"
 
 #define LOCK_SECONDS 5
@@ -18,31 +16,32 @@ struct cut {
 };
 
 /* Answers that are not this flow's own stay: the table may have changed since it was read. */
-static void cut_answers(int fd, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
+static void cut_answers(const struct gl_flow_walk *w, const struct gl_flow *flow)
 {
-	const struct gl_flow4_key peer = gl_flow_peer(key, val);
-	struct gl_flow4_val answers;
-	struct gl_flow4_key back;
+	const struct gl_flow6_key peer = gl_flow_peer(flow);
+	struct gl_flow answers;
+	struct gl_flow6_key back;
 
-	if (bpf_map_lookup_elem(fd, &peer, &answers) || !(answers.flags & GL_FLOW_F_REPLY))
+	if (gl_flow_find(w, &peer, &answers) || !(answers.val.flags & GL_FLOW_F_REPLY))
 		return;
-	back = gl_flow_peer(&peer, &answers);
-	if (!memcmp(&back, key, sizeof(back)))
-		bpf_map_delete_elem(fd, &peer);
+	back = gl_flow_peer(&answers);
+	if (!memcmp(&back, &flow->key, sizeof(back)))
+		gl_flow_delete(w, &peer);
 }
 
-static int on_flow(struct gl_flow_walk *w, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
+static int on_flow(struct gl_flow_walk *w, const struct gl_flow *flow)
 {
 	struct cut *cut = (struct cut *)w;
-	struct gl_flow4_val now;
+	struct gl_flow now;
+	int err;
 
-	(void)val;
 	/* As it is now, it may have been translated anew. */
-	if (bpf_map_lookup_elem(w->fd, key, &now) || now.flags & GL_FLOW_F_REPLY)
+	if (gl_flow_find(w, &flow->key, &now) || now.val.flags & GL_FLOW_F_REPLY)
 		return 0;
-	cut_answers(w->fd, key, &now);
-	if (bpf_map_delete_elem(w->fd, key))
-		return errno == ENOENT ? 0 : -errno;
+	cut_answers(w, &now);
+	err = gl_flow_delete(w, &flow->key);
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	__atomic_fetch_add(&cut->stats[w->table->tenant].freed, 1, __ATOMIC_RELAXED);
 	cut->deleted++;
 	return 0;

@@ -2,12 +2,10 @@
 /* The flows of all tenants as rows: the opener's direction with its answers beside it, and endpoint-independent
  * mappings. Neighbours: loader.h, flowwalk.h. */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <time.h>
 
-#include "loader/flowfilter.h"
 #include "loader/flowwalk.h"
 
 struct shown {
@@ -47,23 +45,24 @@ static struct gl_flow_end flow_end(const struct gl_mapset *live, const struct gl
 }
 
 /* The generation in force is that of the tenant's interfaces. */
-static bool is_stale(const struct gl_flow_walk *w, const struct gl_flow4_val *val)
+static bool is_stale(const struct gl_flow_walk *w, const struct gl_flow6_val *val)
 {
 	const struct gl_port_val *guest = gl_port_of(w->live, w->outside ? val->out_slot : val->in_slot);
 
 	return !guest || guest->kind != GL_PORT_GUEST || guest->gen != val->gen;
 }
 
-static int on_flow(struct gl_flow_walk *w, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
+static int on_flow(struct gl_flow_walk *w, const struct gl_flow *flow)
 {
 	const struct shown *shown = (struct shown *)w;
-	const struct gl_flow4_key peer = gl_flow_peer(key, val);
+	const struct gl_flow6_key *key = &flow->key, peer = gl_flow_peer(flow);
+	const struct gl_flow6_val *val = &flow->val;
 	struct gl_flow_row row = { 0 };
-	struct gl_flow4_val back = { 0 };
+	struct gl_flow back = { 0 };
 	uint32_t seen = val->last_seen;
 
-	if (!bpf_map_lookup_elem(w->fd, &peer, &back) && back.last_seen > seen)
-		seen = back.last_seen;
+	if (!gl_flow_find(w, &peer, &back) && back.val.last_seen > seen)
+		seen = back.val.last_seen;
 	row.tenant = w->table->name;
 	row.network = w->label.network;
 	row.tap = w->label.tap;
@@ -76,16 +75,16 @@ static int on_flow(struct gl_flow_walk *w, const struct gl_flow4_key *key, const
 	row.nat_dst_be = val->new_dst_be;
 	row.nat_sport = ntohs(val->new_sport_be);
 	row.nat_dport = gl_flow_dport(key->proto, val->new_dport_be);
-	row.translated = row.nat_src_be != row.src_be || row.nat_dst_be != row.dst_be || row.nat_sport != row.sport ||
-			 row.nat_dport != row.dport;
+	row.translated = gl_ip6_compare(&row.nat_src_be, &row.src_be) || gl_ip6_compare(&row.nat_dst_be, &row.dst_be) ||
+			 row.nat_sport != row.sport || row.nat_dport != row.dport;
 	row.state = gl_flow_state_name(val->state);
 	row.tcp_state = key->proto == IPPROTO_TCP ? row.state : NULL;
 	row.idle_ms = ago_ms(shown->now, seen);
 	row.age_ms = ago_ms(shown->now, val->created);
 	row.packets = val->packets;
 	row.bytes = val->bytes;
-	row.reply_packets = back.packets;
-	row.reply_bytes = back.bytes;
+	row.reply_packets = back.val.packets;
+	row.reply_bytes = back.val.bytes;
 	row.from_uplink = w->outside;
 	for (int dir = 0; dir < 2; dir++)
 		row.admitted[dir] = flow_end(w->live, &val->admitted[dir]);
@@ -93,9 +92,11 @@ static int on_flow(struct gl_flow_walk *w, const struct gl_flow4_key *key, const
 	return shown->flow(shown->arg, &row);
 }
 
-static int on_mapping(struct gl_flow_walk *w, const struct gl_flow4_key *key, const struct gl_flow4_val *val)
+static int on_mapping(struct gl_flow_walk *w, const struct gl_flow *flow)
 {
 	const struct shown *shown = (struct shown *)w;
+	const struct gl_flow6_key *key = &flow->key;
+	const struct gl_flow6_val *val = &flow->val;
 
 	return shown->mapping(shown->arg, &(struct gl_mapping_row){
 						  .tenant = w->table->name,

@@ -2,13 +2,14 @@
 /* How flow tables are gone over. See flowwalk.h. */
 #include "loader/flowwalk.h"
 
+#include <bpf/bpf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "loader/bpffs.h"
 #include "loader/fail.h"
-#include "loader/flowfilter.h"
 #include "loader/snapshot.h"
 
 /* The table tells the tenant already. */
@@ -19,7 +20,7 @@ static bool label_passes(const struct gl_flow_walk *w, const struct gl_label *la
 	return gl_label_passes(label, &rest);
 }
 
-static bool who_passes(struct gl_flow_walk *w, const struct gl_flow4_val *val)
+static bool who_passes(struct gl_flow_walk *w, const struct gl_flow6_val *val)
 {
 	const struct gl_port_val *in = gl_port_of(w->live, val->in_slot);
 	struct gl_label other;
@@ -38,15 +39,35 @@ static bool who_passes(struct gl_flow_walk *w, const struct gl_flow4_val *val)
 static int on_entry(void *arg, const void *k, const void *v)
 {
 	struct gl_flow_walk *w = arg;
-	const struct gl_flow4_key *key = k;
-	const struct gl_flow4_val *val = v;
+	struct gl_flow flow;
 
-	if (key->kind != w->kind || (key->kind == GL_FLOW_PACKETS && val->flags & GL_FLOW_F_REPLY))
+	gl_flow_read(w->table->map, k, v, &flow);
+	if (flow.key.kind != w->kind || (flow.key.kind == GL_FLOW_PACKETS && flow.val.flags & GL_FLOW_F_REPLY))
 		return 0;
 	/* Names take longer than numbers. */
-	if (w->filter && w->kind == GL_FLOW_PACKETS && !gl_flow_passes(w->filter, w->group, key, val))
+	if (w->filter && w->kind == GL_FLOW_PACKETS && !gl_flow_passes(w->filter, w->group, &flow))
 		return 0;
-	return who_passes(w, val) ? w->found(w, key, val) : 0;
+	return who_passes(w, &flow.val) ? w->found(w, &flow) : 0;
+}
+
+int gl_flow_find(const struct gl_flow_walk *w, const struct gl_flow6_key *key, struct gl_flow *ret)
+{
+	struct gl_flow6_key buf;
+	struct gl_flow6_val val;
+	const void *at = gl_flow_table_key(w->table->map, key, &buf);
+
+	static_assert(sizeof(struct gl_flow4_val) <= sizeof(val), "");
+	if (bpf_map_lookup_elem(w->fd, at, &val))
+		return -errno;
+	gl_flow_read(w->table->map, at, &val, ret);
+	return 0;
+}
+
+int gl_flow_delete(const struct gl_flow_walk *w, const struct gl_flow6_key *key)
+{
+	struct gl_flow6_key buf;
+
+	return bpf_map_delete_elem(w->fd, gl_flow_table_key(w->table->map, key, &buf)) ? -errno : 0;
 }
 
 /* 0: the tenant has no such group. */
@@ -89,13 +110,14 @@ int gl_flow_walk(struct gl_host *host, const struct gl_view *view, struct gl_flo
 	w->live = gl_view_live(view);
 	for (size_t i = 0; i < view->tables.count && !err; i++) {
 		const struct gl_table *table = &view->tables.items[i];
+		const struct gl_map_info *info = gl_map_info(table->map);
 
 		if (!table_wanted(w, table))
 			continue;
 		w->fd = gl_pin_open(host->bpffs, "flows", table->pin);
 		if (w->fd < 0)
 			return gl_fail(diag, w->fd, "cannot open %s/flows/%s", host->bpffs, table->pin);
-		err = gl_map_walk(w->fd, sizeof(struct gl_flow4_key), sizeof(struct gl_flow4_val), on_entry, w);
+		err = gl_map_walk(w->fd, info->key_size, info->val_size, on_entry, w);
 		if (err < 0)
 			gl_fail(diag, err, "cannot read the flows of tenant %s", table->name);
 		close(w->fd);

@@ -225,15 +225,18 @@ static int on_tenant_stat(void *arg, const void *key, const void *val)
 
 static int each_table(struct gl_host *host, const struct gl_view *view, struct raw *r)
 {
+	const struct gl_map_info *info = gl_map_info(r->map);
 	int err = 0;
 
 	for (size_t i = 0; i < view->tables.count && !err; i++) {
-		int fd = gl_pin_open(host->bpffs, "flows", view->tables.items[i].pin);
+		int fd = view->tables.items[i].map == r->map
+				 ? gl_pin_open(host->bpffs, "flows", view->tables.items[i].pin)
+				 : -1;
 
 		if (fd < 0)
 			continue;
 		r->label = view->tables.items[i].name;
-		err = gl_map_walk(fd, sizeof(struct gl_flow4_key), sizeof(struct gl_flow4_val), on_raw, r);
+		err = gl_map_walk(fd, info->key_size, info->val_size, on_raw, r);
 		close(fd);
 	}
 	return err;
@@ -263,7 +266,7 @@ int gl_each_entry(struct gl_host *host, enum gl_map_id map,
 		count = gl_mapset_range(r.live, map, &first);
 		for (size_t i = first; i < first + count && !err; i++)
 			err = row(arg, "", gl_mapset_at(r.live, i)->key, gl_mapset_at(r.live, i)->val);
-	} else if (map == GL_MAP_FLOW4) {
+	} else if (info->shape == GL_SHAPE_MAP_OF_MAPS) {
 		err = each_table(host, &view, &r);
 	} else if (map == GL_MAP_DROPS) {
 		err = read_drops(host, &cells, diag);

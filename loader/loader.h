@@ -107,7 +107,7 @@ struct gl_flow_filter {
 	struct gl_filter who;
 	bool proto_given;
 	uint8_t proto;
-	struct gl_prefix src, dst; /* IPv4; family 0: any */
+	struct gl_prefix src, dst; /* family 0: any */
 	struct gl_port_span sport, dport; /* last 0: any */
 	uint32_t states; /* bits, by enum gl_flow_state; 0: any */
 	const char *group; /* admitted by this group at one of its ends; NULL: any */
@@ -120,14 +120,15 @@ struct gl_flow_end {
 	uint16_t rule; /* as in gl_rule_val; 0: none */
 };
 
-/* One flow, opener's direction, with its answers' counters beside it. Addresses in network order. */
+/* One flow, opener's direction, with its answers' counters beside it. Addresses of both families stand there as IPv6's,
+ * network order, IPv4 as ::ffff:a.b.c.d (ip6.h). */
 struct gl_flow_row {
 	const char *tenant, *network, *tap; /* of the guest's side; network "" and tap "" when unknown */
 	uint8_t proto;
-	uint32_t src_be, dst_be;
+	gl_ip6 src_be, dst_be;
 	uint16_t sport, dport; /* host order; ICMP queries: sport is the identifier, dport 0 */
 	bool translated;
-	uint32_t nat_src_be, nat_dst_be;
+	gl_ip6 nat_src_be, nat_dst_be;
 	uint16_t nat_sport, nat_dport;
 	const char *state; /* enum gl_flow_state in small letters: "new", "assured", "established" */
 	const char *tcp_state; /* TCP: the same; NULL otherwise */
@@ -149,7 +150,7 @@ int gl_delete_flows(struct gl_host *host, const struct gl_flow_filter *filter, u
 struct gl_mapping_row {
 	const char *tenant, *network, *tap;
 	uint8_t proto;
-	uint32_t inner_be, outer_be;
+	gl_ip6 inner_be, outer_be;
 	uint16_t inner_port, outer_port; /* host order; ICMP: the identifier */
 	uint64_t idle_ms, age_ms;
 };

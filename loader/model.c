@@ -102,6 +102,20 @@ struct gl_prefix gl_network_gateway(const struct gl_network *network, size_t i)
 	return gateway;
 }
 
+bool gl_is_slaac_subnet(const struct gl_prefix *subnet)
+{
+	return subnet->family == AF_INET6 && subnet->len == 64;
+}
+
+bool gl_has_advertisements(const struct gl_network *network)
+{
+	bool v6 = false;
+
+	for (size_t i = 0; i < network->subnet_count; i++)
+		v6 |= network->subnets[i].family == AF_INET6;
+	return v6 && network->mode != GL_MODE_BRIDGE;
+}
+
 struct gl_prefix gl_eui64(const struct gl_prefix *prefix, const uint8_t mac[6])
 {
 	struct gl_prefix ret = { .family = AF_INET6, .len = 128, .bytes = { 0xfe, 0x80 } };

@@ -185,6 +185,10 @@ const struct gl_uplink *gl_find_uplink(const struct gl_definition *def, const ch
 const struct gl_network *gl_find_network(const struct gl_tenant *tenant, const char *name);
 /* The gateway of subnet i: the one given that lies in it, or the first host address. */
 struct gl_prefix gl_network_gateway(const struct gl_network *network, size_t i);
+/* Can guests make addresses of that subnet by themselves (RFC 4862): is it an IPv6 one of 64 bits? */
+bool gl_is_slaac_subnet(const struct gl_prefix *subnet);
+/* Does the network's gateway advertise itself, or would it without `off`? */
+bool gl_has_advertisements(const struct gl_network *network);
 /* The address that a MAC gives in a prefix of up to 64 bits (modified EUI-64, RFC 4291 appendix A). With prefix NULL:
  * the link-local one. */
 struct gl_prefix gl_eui64(const struct gl_prefix *prefix, const uint8_t mac[6]);

@@ -217,18 +217,21 @@ static int read_fills(struct status *s, struct gl_host *host, const struct gl_vi
 				   info->role == GL_ROLE_SIDED ? info->max_entries / 2 : info->max_entries);
 	}
 	for (size_t i = 0; i < view->tables.count && !err; i++) {
-		int fd = gl_pin_open(host->bpffs, "flows", view->tables.items[i].pin);
+		const struct gl_table *table = &view->tables.items[i];
+		const struct gl_map_info *info = gl_map_info(table->map);
+		int fd = gl_pin_open(host->bpffs, "flows", table->pin);
 		uint64_t used = 0;
 		char *label;
 
 		if (fd < 0)
 			continue;
-		err = gl_map_walk(fd, sizeof(struct gl_flow4_key), sizeof(struct gl_flow4_val), count_one, &used);
+		err = gl_map_walk(fd, info->key_size, info->val_size, count_one, &used);
 		close(fd);
-		if (!err && asprintf(&label, "flows of %s", view->tables.items[i].name) < 0)
+		if (!err &&
+		    asprintf(&label, "%s of %s", table->map == GL_MAP_FLOW6 ? "IPv6 flows" : "flows", table->name) < 0)
 			err = -ENOMEM;
 		if (!err)
-			err = fill(s, NULL, label, used, view->tables.items[i].max_entries);
+			err = fill(s, NULL, label, used, table->max_entries);
 	}
 	return err;
 }

@@ -183,7 +183,7 @@ static void check_slaac(struct gl_check *c, const struct gl_interface *interface
 		const struct gl_prefix *subnet = &net->network->subnets[i];
 		struct gl_prefix address;
 
-		if (subnet->family != AF_INET6 || subnet->len != 64)
+		if (!gl_is_slaac_subnet(subnet))
 			continue;
 		address = gl_eui64(subnet, interface->mac);
 		address.loc = interface->slaac_loc;

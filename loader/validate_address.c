@@ -189,9 +189,7 @@ bool gl_has_family(const struct gl_network *network, const struct gl_interface *
 bool gl_has_slaac_subnet(const struct gl_network *network)
 {
 	for (size_t i = 0; i < network->subnet_count; i++) {
-		const struct gl_prefix *subnet = &network->subnets[i];
-
-		if (!subnet->family || (subnet->family == AF_INET6 && subnet->len == 64))
+		if (!network->subnets[i].family || gl_is_slaac_subnet(&network->subnets[i]))
 			return true;
 	}
 	return false;

@@ -7,6 +7,7 @@
 #include "cli/nearest.c"
 #include "cli/out.c"
 #include "cli/table.c"
+#include "loader/ip6.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,7 +110,7 @@ static void test_table_is_printable(void **state)
 static void many_rows(struct out *o)
 {
 	for (int i = 0; i < TABLE_SAMPLE + 5; i++)
-		put_row(o, i < TABLE_SAMPLE ? "tap" : "a-longer-name", "10.0.0.1", 7);
+		put_row(o, i == TABLE_SAMPLE ? "a-longer-name" : "tap", "10.0.0.1", 7);
 }
 
 static void test_table_flows(void **state)
@@ -121,7 +122,9 @@ static void test_table_flows(void **state)
 	for (const char *p = got; (p = strchr(p, '\n')); p++)
 		lines++;
 	assert_int_equal(lines, 1 + TABLE_SAMPLE + 5);
+	assert_non_null(strstr(got, "\ntap  10.0.0.1:80  10.0.0.1"));
 	assert_non_null(strstr(got, "\na-longer-name  10.0.0.1:80  10.0.0.1"));
+	assert_non_null(strstr(got, "\ntap            10.0.0.1:80  10.0.0.1"));
 	free(got);
 }
 
@@ -415,6 +418,8 @@ static void test_registry_fits(void **state)
 
 static void test_human(void **state)
 {
+	const gl_ip6 four = gl_ip6_of4(htonl(0xcb00710a));
+	gl_ip6 six = { .w = { htonl(0x20010db8), 0, 0, htonl(1) } };
 	char buf[HUMAN_LEN];
 
 	(void)state;
@@ -431,8 +436,14 @@ static void test_human(void **state)
 	assert_string_equal(human_ms(192999, buf), "3m12s");
 	assert_string_equal(human_ms(7440000, buf), "2h04m");
 	assert_string_equal(human_ms(86400000ULL * 3 + 7 * 3600000, buf), "3d07h");
-	assert_string_equal(human_socket(htonl(0xcb00710a), 0, buf), "203.0.113.10");
-	assert_string_equal(human_socket(htonl(0xcb00710a), 65535, buf), "203.0.113.10:65535");
+	assert_string_equal(human_socket(&four, 0, buf), "203.0.113.10");
+	assert_string_equal(human_socket(&four, 65535, buf), "203.0.113.10:65535");
+	assert_string_equal(human_ip(&four, buf), "203.0.113.10");
+	assert_string_equal(human_socket(&six, 0, buf), "2001:db8::1");
+	assert_string_equal(human_socket(&six, 80, buf), "[2001:db8::1]:80");
+	assert_string_equal(human_ip(&six, buf), "2001:db8::1");
+	memset(&six, 0xfe, sizeof(six));
+	assert_string_equal(human_socket(&six, 65535, buf), "[fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe]:65535");
 	assert_string_equal(human_proto(6, buf), "tcp");
 	assert_string_equal(human_proto(47, buf), "47");
 	assert_string_equal(human_plural(1, "guest", buf), "1 guest");
