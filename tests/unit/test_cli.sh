@@ -80,9 +80,9 @@ usage_error "show nat takes no option '--proto'" show nat --proto tcp
 usage_error "show drops takes no option '--group'" show drops --group web
 usage_error "'tpc' is no protocol" show flows --proto tpc
 usage_error "'256' is no protocol" show flows --proto 256
-for address in 10.0.0 10.0.0.0/33 10.0.0.0/ /8 2001:db8::1 10.0.0.0.0.0.0.0.0.0.0; do
-	usage_error "'--src': '$address' is no IPv4 address or prefix" show flows --src "$address"
-	usage_error "'--dst': '$address' is no IPv4 address or prefix" flows delete --dst "$address"
+for address in 10.0.0 10.0.0.0/33 10.0.0.0/ /8 2001:db8::/129 2001:db8::1%eth0 :1 10.0.0.0.0.0.0.0.0.0.0; do
+	usage_error "'--src': '$address' is no address or prefix" show flows --src "$address"
+	usage_error "'--dst': '$address' is no address or prefix" flows delete --dst "$address"
 done
 for ports in 0 65536 80-79 80- -80 http 80-90-100; do
 	usage_error "'--sport': '$ports' is no port" show flows "--sport=$ports"
