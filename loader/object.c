@@ -25,6 +25,7 @@ static const char *const prog_names[GL_PROG_COUNT] = {
 	[GL_PROG_FROM_UPLINK_TC] = "from_uplink_tc",
 	[GL_PROG_TO_GUEST_TC] = "to_guest_tc",
 	[GL_PROG_SWEEP_TC] = "sweep_tc",
+	[GL_PROG_ADVERTISE_TC] = "advertise_tc",
 };
 
 void gl_object_init(struct gl_object *obj)
