@@ -283,7 +283,7 @@ static enum gl_drop open_flow(struct m_model *m, struct m_leg *leg, struct m_ent
 	if (turned)
 		flow_peer(over, &other);
 	reason = evaluate(m, &o, turned ? NULL : over, pk, over);
-	if (turned && !reason) {
+	if (turned && !reason && !o.host) {
 		struct m_key now;
 
 		flow_peer(&o.val, &now);

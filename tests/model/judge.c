@@ -364,6 +364,7 @@ static void from_uplink(struct way *w, struct m_verdict *ret)
 {
 	const struct pk *pk = w->pk;
 	enum gl_drop reason = GL_DROP_NONE;
+	bool unread;
 
 	ret->end = M_PASS;
 	if (!rules_is_public(w->m, pk->dst))
@@ -380,10 +381,11 @@ static void from_uplink(struct way *w, struct m_verdict *ret)
 	w->arrived = w->leg.key;
 	if (!reason && w->leg.related)
 		reason = related_key(w, M_SCOPE_UPLINK, &w->leg.key);
+	unread = reason && reason != GL_DROP_FRAGMENT_OVERLAP;
 	if (!reason)
 		reason = leg_public(w);
-	/* What may be the host's own is left to it. */
-	if ((reason || w->leg.host) && rules_is_host(pk->dst))
+	/* What belongs to no flow of ours may be the host's own. */
+	if ((unread || w->leg.host || reason == GL_DROP_ICMP_ERROR) && rules_is_host(pk->dst))
 		return;
 	if (reason)
 		return (void)dropped(ret, reason);
