@@ -15,7 +15,7 @@ static void complete_value(FILE *file, const char *value)
 	} else if (!strcmp(value, "TAP")) {
 		fputs("mapfile -t COMPREPLY < <(compgen -W \"$(ls /sys/class/net)\" -- \"$cur\")", file);
 	} else if (!strcmp(value, "PROTO")) {
-		fputs("mapfile -t COMPREPLY < <(compgen -W 'tcp udp icmp sctp' -- \"$cur\")", file);
+		fputs("mapfile -t COMPREPLY < <(compgen -W 'tcp udp icmp icmpv6 sctp' -- \"$cur\")", file);
 	} else if (!strcmp(value, "STATES")) {
 		fputs("mapfile -t COMPREPLY < <(compgen -W '", file);
 		for (unsigned state = 0; state < GL_FLOW_STATES; state++)

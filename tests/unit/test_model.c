@@ -60,19 +60,42 @@ static void format(void **state)
 
 static void gateways(void **state)
 {
-	struct gl_prefix subnets[] = { prefix("10.0.0.0", 24), prefix("10.0.1.0", 24), prefix("10.0.2.2", 31),
-				       prefix("10.0.2.4", 30) };
-	struct gl_prefix given[] = { prefix("10.0.1.254", 32) };
-	struct gl_network network = { .subnets = subnets, .subnet_count = 4, .gateways = given, .gateway_count = 1 };
-	static const char *const expected[] = { "10.0.0.1", "10.0.1.254", "10.0.2.2", "10.0.2.5" };
+	struct gl_prefix subnets[] = { prefix("10.0.0.0", 24),	 prefix("10.0.1.0", 24),  prefix("10.0.2.2", 31),
+				       prefix("10.0.2.4", 30),	 prefix("fd00:1::", 64),  prefix("fd00:2::", 64),
+				       prefix("fd00:3::2", 127), prefix("fd00:3::4", 126) };
+	struct gl_prefix given[] = { prefix("fd00:2::fe", 128), prefix("10.0.1.254", 32) };
+	struct gl_network network = { .subnets = subnets, .subnet_count = 8, .gateways = given, .gateway_count = 2 };
+	static const char *const expected[] = { "10.0.0.1",  "10.0.1.254", "10.0.2.2",	"10.0.2.5",
+						"fd00:1::1", "fd00:2::fe", "fd00:3::2", "fd00:3::5" };
 	char buf[50];
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		struct gl_prefix gateway = gl_network_gateway(&network, i);
 
 		assert_string_equal(gl_prefix_format(&gateway, buf), expected[i]);
 	}
+}
+
+/* RFC 4291 appendix A: the bit that says "universal" is turned around. */
+static void eui64(void **state)
+{
+	static const uint8_t universal[6] = { 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde };
+	static const uint8_t local[6] = { 0x52, 0x54, 0, 0, 0, 1 };
+	struct gl_prefix subnet = prefix("2001:db8:a:b::", 64), longer = prefix("2001:db8:a:b::", 65), made;
+	char buf[50];
+
+	(void)state;
+	made = gl_eui64(&subnet, universal);
+	assert_string_equal(gl_prefix_format(&made, buf), "2001:db8:a:b:3656:78ff:fe9a:bcde");
+	made = gl_eui64(NULL, universal);
+	assert_string_equal(gl_prefix_format(&made, buf), "fe80::3656:78ff:fe9a:bcde");
+	made = gl_eui64(NULL, local);
+	assert_string_equal(gl_prefix_format(&made, buf), "fe80::5054:ff:fe00:1");
+	assert_true(gl_is_slaac_subnet(&subnet));
+	assert_false(gl_is_slaac_subnet(&longer));
+	subnet.family = AF_INET;
+	assert_false(gl_is_slaac_subnet(&subnet));
 }
 
 /* The MAC must be one and the same over versions too: guests remember it. */
@@ -176,9 +199,9 @@ static void findings_sorted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(contains),    cmocka_unit_test(format),	  cmocka_unit_test(gateways),
-		cmocka_unit_test(gateway_mac), cmocka_unit_test(finding),	  cmocka_unit_test(names),
-		cmocka_unit_test(table),       cmocka_unit_test(findings_sorted),
+		cmocka_unit_test(contains), cmocka_unit_test(format),	   cmocka_unit_test(gateways),
+		cmocka_unit_test(eui64),    cmocka_unit_test(gateway_mac), cmocka_unit_test(finding),
+		cmocka_unit_test(names),    cmocka_unit_test(table),	   cmocka_unit_test(findings_sorted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

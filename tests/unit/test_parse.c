@@ -227,6 +227,62 @@ static void round_trip(void **state)
 	gl_definition_free(second);
 }
 
+/* What IPv6 adds: keys, defaults and places. */
+static void ipv6(void **state)
+{
+	static const char text[] =
+		"version: 1\n"
+		"tenants:\n"
+		"  - name: acme\n"
+		"    networks:\n"
+		"      - name: front\n"
+		"        mode: isolated\n"
+		"        subnets: [10.0.0.0/24, 2001:db8::/64]\n"
+		"        router_advertisements:\n"
+		"          {mode: managed, dns: [2001:db8::53, 2001:db8::54], interval: 30, lifetime: 0, mtu: 1400}\n"
+		"      - {name: back, mode: isolated, subnets: [2001:db8::/64], router_advertisements: {}}\n"
+		"      - {name: lab, mode: isolated, subnets: [2001:db8::/64]}\n"
+		"    guests:\n"
+		"      - name: web1\n"
+		"        interfaces:\n"
+		"          - tap: tap-web1\n"
+		"            mac: 52:54:00:00:00:0a\n"
+		"            network: front\n"
+		"            addresses: [2001:DB8::0:11, slaac, 10.0.0.11]\n"
+		"          - {tap: t2, mac: 52:54:00:00:00:0a, network: lab, addresses: [2001:db8::11]}\n";
+	struct gl_definition *def = load_good(text);
+	const struct gl_network *front = &def->tenants[0].networks[0], *back = front + 1, *lab = front + 2;
+	const struct gl_interface *interface = def->tenants[0].guests[0].interfaces;
+	char buf[50];
+
+	(void)state;
+	assert_int_equal(front->subnets[1].family, AF_INET6);
+	assert_int_equal(front->subnets[1].len, 64);
+	assert_int_equal(front->ra.mode, GL_RA_MANAGED);
+	assert_int_equal(front->ra.dns_count, 2);
+	assert_string_equal(gl_prefix_format(&front->ra.dns[1], buf), "2001:db8::54");
+	assert_int_equal(front->ra.interval, 30);
+	assert_int_equal(front->ra.lifetime, 0);
+	assert_int_equal(front->ra.mtu, 1400);
+	assert_int_equal(front->ra.loc.line, 9);
+	for (const struct gl_network *network = back; network <= lab; network++) {
+		assert_int_equal(network->ra.mode, GL_RA_SLAAC);
+		assert_int_equal(network->ra.dns_count, 0);
+		assert_int_equal(network->ra.interval, GL_RA_INTERVAL);
+		assert_int_equal(network->ra.lifetime, GL_RA_LIFETIME);
+		assert_int_equal(network->ra.mtu, 0);
+		assert_int_equal(network->ra.loc.line, network == back ? 10 : 0);
+	}
+	assert_int_equal(interface->address_count, 2);
+	assert_string_equal(gl_prefix_format(&interface->addresses[0], buf), "2001:db8::11");
+	assert_string_equal(gl_prefix_format(&interface->addresses[1], buf), "10.0.0.11");
+	assert_true(interface->slaac);
+	assert_int_equal(interface->slaac_loc.line, 18);
+	assert_int_equal(interface->slaac_loc.col, 41);
+	assert_false(interface[1].slaac);
+	gl_definition_free(def);
+}
+
 static void same_as_plain(const char *variant)
 {
 	static const char plain[] = "version: 1\nuplinks:\n  - name: wan\n    interface: eth0\n";
@@ -349,9 +405,9 @@ static void many_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_key),	      cmocka_unit_test(round_trip), cmocka_unit_test(notations),
-		cmocka_unit_test(anchors_and_merges), cmocka_unit_test(places),	    cmocka_unit_test(several_files),
-		cmocka_unit_test(many_errors),
+		cmocka_unit_test(every_key),	 cmocka_unit_test(round_trip),	       cmocka_unit_test(ipv6),
+		cmocka_unit_test(notations),	 cmocka_unit_test(anchors_and_merges), cmocka_unit_test(places),
+		cmocka_unit_test(several_files), cmocka_unit_test(many_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

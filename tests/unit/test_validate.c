@@ -8,6 +8,23 @@
 #include "tests/unit/definition.h"
 
 #define HEAD "version: 1\nuplinks: [{name: wan, interface: eth0}, {name: lan, interface: eth1}]\ntenants:\n"
+
+/* Good, and still the same when it is written as JSON and read again. */
+static void round_trip(const char *text)
+{
+	struct gl_definition *def = load_good(text), *second;
+	char *json = gl_definition_to_json(def), *again;
+
+	assert_non_null(json);
+	second = load_good(json);
+	again = gl_definition_to_json(second);
+	assert_string_equal(json, again);
+	free(json);
+	free(again);
+	gl_definition_free(def);
+	gl_definition_free(second);
+}
+
 static void allowed(void **state)
 {
 	glob_t found;
@@ -25,7 +42,7 @@ static void allowed(void **state)
 		assert_true(getdelim(&text, &room, 0, f) > 0);
 		fclose(f);
 		print_message("%s\n", found.gl_pathv[i]);
-		gl_definition_free(load_good(text));
+		round_trip(text);
 		free(text);
 	}
 	globfree(&found);
