@@ -21,8 +21,8 @@ LDLIBS    = $(shell pkg-config --libs $(LIBS)) -lelf -lz
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wshadow -I. -I/usr/include/$(shell gcc -print-multiarch)
 
-# One object per hook, all from the same stages, and what they share.
-BPF_OBJ := $(addprefix $(BUILD)/bpf/,xdp.o generic.o tc.o offload.o)
+# An object per hook and family of addresses, all from the same stages, and what they share.
+BPF_OBJ := $(addprefix $(BUILD)/bpf/,xdp.o xdp6.o generic.o generic6.o tc.o tc6.o offload.o)
 BPF_HDR := $(wildcard bpf/*.h maps/*.h maps/*.def)
 SKEL    := $(BUILD)/guestlane.skel.h
 
@@ -77,9 +77,16 @@ soak: all tests
 HOOK_xdp := XDP
 HOOK_generic := GENERIC
 
+# $(call bpf,4 or 6,hook's name,flags)
+bpf = $(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) $3 -DGL_FAMILY=$1 -DGL_HOOK_$(or $(HOOK_$2),TC) -c $< -o $@
+
 $(BUILD)/bpf/%.o: bpf/%.bpf.c $(BPF_HDR)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DGL_FAMILY=4 -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
+	$(call bpf,4,$*)
+
+$(BUILD)/bpf/%6.o: bpf/%.bpf.c $(BPF_HDR)
+	$(call say,BPF,$@)
+	$(call bpf,6,$*)
 
 $(BUILD)/guestlane.bpf.o: $(BPF_OBJ)
 	$(call say,LINK,$@)
@@ -133,11 +140,15 @@ $(BUILD)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(BUILD)/san/libpure.
 # The programs twice more: as test runs can have them, and counting their own lookups.
 $(BUILD)/native/offload.o: tests/prog/native.bpf.c $(wildcard bpf/*.c) $(BPF_HDR)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -Ibpf -DGL_FAMILY=4 -DGL_HOOK_TC -c $< -o $@
+	$(call bpf,4,tc,-Ibpf)
 
 $(BUILD)/count/%.o: bpf/%.bpf.c $(BPF_HDR) $(wildcard tests/prog/lookups*.h)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -include tests/prog/lookups.bpf.h -DGL_FAMILY=4 -DGL_HOOK_$(or $(HOOK_$*),TC) -c $< -o $@
+	$(call bpf,4,$*,-include tests/prog/lookups.bpf.h)
+
+$(BUILD)/count/%6.o: bpf/%.bpf.c $(BPF_HDR) $(wildcard tests/prog/lookups*.h)
+	$(call say,BPF,$@)
+	$(call bpf,6,$*,-include tests/prog/lookups.bpf.h)
 
 PROG_OBJ := $(filter-out %/offload.o,$(BPF_OBJ))
 $(BUILD)/native.bpf.o: $(PROG_OBJ) $(BUILD)/native/offload.o
@@ -158,9 +169,13 @@ $(BUILD)/prog_test: $(PROG_SRC) $(wildcard tests/prog/*.h) $(LIB) $(SKEL) $(BUIL
 MODEL_SRC := $(filter-out %.bpf.c,$(wildcard tests/model/*.c))
 MODEL_LIB := $(addprefix tests/prog/,world.c devices.c names.c flows.c family.c run.c frame.c definition.c)
 
-$(BUILD)/sweep.bpf.o: tests/model/sweep.bpf.c $(BPF_HDR)
+$(BUILD)/sweep/4.o $(BUILD)/sweep/6.o: $(BUILD)/sweep/%.o: tests/model/sweep.bpf.c $(BPF_HDR)
 	$(call say,BPF,$@)
-	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -Ibpf -DGL_FAMILY=4 -DGL_HOOK_TC -c $< -o $@
+	$(call bpf,$*,tc,-Ibpf)
+
+$(BUILD)/sweep.bpf.o: $(BUILD)/sweep/4.o $(BUILD)/sweep/6.o
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@.tmp $^ && mv $@.tmp $@
 
 $(BUILD)/model_test: $(MODEL_SRC) $(MODEL_LIB) $(wildcard tests/model/*.h tests/prog/*.h) $(LIB) $(BUILD)/native.skel.h $(BUILD)/sweep.skel.h
 	$(call say,PROG,$@)

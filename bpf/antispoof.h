@@ -4,6 +4,7 @@
 #ifndef GL_ANTISPOOF_H
 #define GL_ANTISPOOF_H
 
+#include "parse.h"
 #include "pkt.h"
 
 /* Ethertypes that only bridges and switches speak: pause, slow protocols (LACP), 802.1X, LLDP. */
@@ -25,9 +26,9 @@ static __always_inline enum step stage_antispoof_link(struct pkt *p, const struc
 		return drop(p, GL_DROP_SPOOF_MAC);
 	if (p->tagged)
 		return drop(p, GL_DROP_VLAN_TAGGED);
-	if (p->ethertype_be == ETH_P_IPV6_BE)
+	if (p->ethertype_be == ETH_P_IPV6_BE && !(in->flags & GL_PORT_F_IPV6))
 		return drop(p, GL_DROP_IPV6_OFF);
-	if (p->ethertype_be != ETH_P_IP_BE && p->ethertype_be != ETH_P_ARP_BE)
+	if (p->ethertype_be != ETH_P_OWN_BE && (GL_IS_IPV6 || p->ethertype_be != ETH_P_ARP_BE))
 		return drop(p, GL_DROP_ETHERTYPE);
 	return STEP_NEXT;
 }
@@ -39,6 +40,10 @@ static __always_inline bool port_may_use(const struct pkt *p, const struct gl_po
 	/* An unused place holds 0, which is no address. */
 	if (ip_is_zero(addr))
 		return false;
+#if GL_IS_IPV6
+	if (ip_equal(addr, &port->link6_be))
+		return port->flags & GL_PORT_F_IPV6;
+#endif
 	if (ip_equal(addr, port_addr(port, 0)) || ip_equal(addr, port_addr(port, 1)) ||
 	    ip_equal(addr, port_addr(port, 2)) || ip_equal(addr, port_addr(port, 3)))
 		return true;

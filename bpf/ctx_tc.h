@@ -4,6 +4,7 @@
 #ifndef GL_CTX_TC_H
 #define GL_CTX_TC_H
 
+#include <linux/errno.h>
 #include <linux/pkt_cls.h>
 
 #include "csum.h"
@@ -16,6 +17,8 @@ typedef struct __sk_buff gl_ctx;
 
 /* Set on what from_guest and from_uplink send to a guest, asked for by to_guest. */
 #define GL_MARK 0x676c0001
+
+#define GL_F_IPV6 128 /* BPF_F_IPV6, since Linux 6.16 */
 
 static __always_inline void *ctx_data(const gl_ctx *ctx)
 {
@@ -54,6 +57,12 @@ static __always_inline int ctx_pull(gl_ctx *ctx, __u32 len)
 	return bpf_skb_pull_data(ctx, want);
 }
 
+/* Behind a tag that the kernel has taken off. */
+static __always_inline bool ctx_is_ipv6(const gl_ctx *ctx)
+{
+	return ctx->protocol == ETH_P_IPV6_BE;
+}
+
 static __always_inline bool ctx_vlan(const gl_ctx *ctx, __u16 *vlan)
 {
 	*vlan = ctx->vlan_present ? ctx->vlan_tci & 0xfff : 0;
@@ -71,7 +80,7 @@ static __always_inline __u32 ctx_gso_size(const gl_ctx *ctx)
 /* 0 when the virtio header that came with the frame fits what the parser found: a receiver would believe it. */
 static __always_inline int ctx_check_offload(gl_ctx *ctx, const struct pkt *p)
 {
-	return offload_check_skb(ctx, p->l4_off, p->proto, p->frag);
+	return offload_check_skb(ctx, p->l4_off, p->proto, p->frag, GL_FAMILY);
 }
 
 static __always_inline int ctx_load(const gl_ctx *ctx, __u32 off, void *to, const __u32 len)
@@ -99,7 +108,11 @@ static __always_inline int ctx_csum_l4(gl_ctx *ctx, __u32 off, __u32 addr_diff, 
 	const __u64 zero = udp ? BPF_F_MARK_MANGLED_0 : 0;
 	int err = 0;
 
-	if (pseudo)
+	/* A sum over the whole frame that a device has left on it (CHECKSUM_COMPLETE) does not change with addresses of
+	 * IPv6, as the transport checksum takes them back. Kernels before 6.16 cannot be told. */
+	if (pseudo && GL_IS_IPV6)
+		err = bpf_l4_csum_replace(ctx, off, 0, addr_diff, BPF_F_PSEUDO_HDR | GL_F_IPV6 | zero);
+	if (pseudo && (!GL_IS_IPV6 || err == -EINVAL))
 		err = bpf_l4_csum_replace(ctx, off, 0, addr_diff, BPF_F_PSEUDO_HDR | zero);
 	if (!err)
 		err = bpf_l4_csum_replace(ctx, off, 0, port_diff, zero);

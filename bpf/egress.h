@@ -18,7 +18,7 @@
 
 #define NEXT_HOP_SECONDS 2 /* until the kernel is asked again */
 #define IFINDEX_LO 1 /* of every namespace; guestlane's setting there lets the kernel answer (loader/hardening.c) */
-#define GL_AF_INET 2
+#define GL_AF (GL_IS_IPV6 ? 10 : 2) /* AF_INET6, AF_INET */
 
 /* Does the transport checksum hold the pseudo-header sum alone, left for a device to complete? A finished one looks
  * the same once in 65,536 times and merely takes the slower road. */
@@ -40,9 +40,14 @@ static __always_inline bool checksum_is_partial(const struct pkt *p)
 
 static __always_inline enum step too_big(struct pkt *p, __u32 mtu)
 {
+#if GL_IS_IPV6
+	p->error_type = ICMP_TOO_BIG;
+	p->error_mtu = mtu < IP_MTU_MIN ? IP_MTU_MIN : mtu;
+#else
 	p->error_type = ICMP_UNREACH;
 	p->error_code = ICMP_FRAG_NEEDED;
 	p->error_mtu = mtu;
+#endif
 	return drop(p, GL_DROP_TOO_BIG);
 }
 
@@ -70,12 +75,17 @@ static __noinline int egress_next_hop(gl_ctx *ctx, struct pkt *p, struct gl_flow
 
 	if (flow->nh_seen && p->now - flow->nh_seen < NEXT_HOP_SECONDS)
 		return STEP_NEXT;
-	fib.family = GL_AF_INET;
+	fib.family = GL_AF;
 	fib.l4_protocol = p->proto;
 	fib.tot_len = 1; /* asks for the route's own MTU in TC too, and is never above it */
 	fib.ifindex = IFINDEX_LO;
+#if GL_IS_IPV6
+	__builtin_memcpy(fib.ipv6_src, &flow->new_src_be, sizeof(gl_ip));
+	__builtin_memcpy(fib.ipv6_dst, &flow->new_dst_be, sizeof(gl_ip));
+#else
 	fib.ipv4_src = flow->new_src_be;
 	fib.ipv4_dst = flow->new_dst_be;
+#endif
 	err = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 	switch (err) {
 	case BPF_FIB_LKUP_RET_SUCCESS:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* IPv4 fragments follow their first one: it leaves its ports behind once it has been let through, the others pick them
+/* Fragments follow their first one: it leaves its ports behind once it has been let through, the others pick them
  * up. No byte of a datagram passes twice (RFC 1858, 3128; RFC 5722 for what overlaps), and what a tenant may hold of
  * unfinished datagrams is bounded. TC alone does this: XDP leaves fragments to it.
  * Neighbours: parse.h (p->frag), flow.h (what the ports are for), sweep.bpf.h (takes away what stays unfinished). */
@@ -15,6 +15,17 @@
 #define FRAG_UNIT 8
 
 struct bpf_map;
+
+/* What fragments are fragments of, and how much of it this one is. */
+static __always_inline __u32 frag_bytes(const struct pkt *p)
+{
+	return GL_IS_IPV6 ? p->frag_len : p->l4_len;
+}
+
+static __always_inline __u8 frag_proto(const struct pkt *p)
+{
+	return GL_IS_IPV6 ? p->frag_proto : p->proto;
+}
 
 #if GL_IS_XDP
 
@@ -120,13 +131,13 @@ __noinline int GL_PROGRAM(frag_find)(struct pkt *p)
 
 	if (!p)
 		return STEP_DROP;
-	if (!p->l4_len || (p->frag_more && p->l4_len % FRAG_UNIT))
+	if (!frag_bytes(p) || (p->frag_more && frag_bytes(p) % FRAG_UNIT))
 		return drop(p, GL_DROP_IP_MALFORMED);
 	key.src_be = p->src_be;
 	key.dst_be = p->dst_be;
 	key.id_be = p->id_be;
 	key.scope = p->scope;
-	key.proto = p->proto;
+	key.proto = frag_proto(p);
 	val = bpf_map_lookup_elem(&gl_frag, &key);
 	if (val && (__s32)(p->now - val->seen) > GL_SECONDS_FRAGMENT) {
 		frag_free(&key, val->tenant);
@@ -139,7 +150,9 @@ __noinline int GL_PROGRAM(frag_find)(struct pkt *p)
 	tenant = val->tenant;
 	p->sport_be = val->sport_be;
 	p->dport_be = val->dport_be;
-	end = p->frag_first + (p->l4_len + FRAG_UNIT - 1) / FRAG_UNIT;
+	if (GL_IS_IPV6)
+		p->proto = val->proto;
+	end = p->frag_first + (frag_bytes(p) + FRAG_UNIT - 1) / FRAG_UNIT;
 	bpf_spin_lock(&val->lock);
 	taken = frag_add(val, p->frag_first, end, !p->frag_more, &complete);
 	bpf_spin_unlock(&val->lock);
@@ -180,12 +193,13 @@ __noinline int GL_PROGRAM(frag_open)(struct pkt *p, __u32 scope, __u32 tenant)
 	key.dst_be = p->orig_dst_be;
 	key.id_be = p->id_be;
 	key.scope = scope;
-	key.proto = p->proto;
+	key.proto = frag_proto(p);
 	val.sport_be = p->orig_sport_be;
 	val.dport_be = p->orig_dport_be;
+	val.proto = p->proto;
 	val.seen = p->now;
 	val.tenant = tenant;
-	val.part[0].end = p->l4_len / FRAG_UNIT;
+	val.part[0].end = frag_bytes(p) / FRAG_UNIT;
 	err = bpf_map_update_elem(&gl_frag, &key, &val, BPF_NOEXIST);
 	if (err) {
 		frag_uncharge(tenant);
@@ -225,23 +239,13 @@ static long frag_expire(struct bpf_map *map, struct gl_frag_key *key, struct gl_
 	return 0;
 }
 
-/* For the sweeper: takes the datagrams of all tenants away that were not finished in time. Whichever tenant's timer
- * comes first does it, and none while there are no fragments. */
-static __always_inline void frag_sweep(__u32 now)
+/* For the sweeper: takes away what was not finished in time. Is anything left? */
+__noinline int GL_PROGRAM(frag_expired)(__u32 now)
 {
 	struct frag_walk walk = { .now = now };
-	const __u32 zero = 0;
-	struct gl_sweep_timer *sweep = bpf_map_lookup_elem(&gl_sweep, &zero);
-	__u32 last;
 
-	if (!sweep)
-		return;
-	last = sweep->fragments;
-	if (!last || now - last < GL_SWEEP_SECONDS || __sync_val_compare_and_swap(&sweep->fragments, last, 0) != last)
-		return;
 	bpf_for_each_map_elem(&gl_frag, frag_expire, &walk, 0);
-	if (walk.left)
-		sweep->fragments = now;
+	return walk.left;
 }
 
 #endif

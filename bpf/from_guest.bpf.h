@@ -7,7 +7,7 @@
 
 #include "pipeline.h"
 
-SEC(GL_SECTION) int GL_PROGRAM(from_guest)(gl_ctx *ctx)
+GL_ENTRY(from_guest)
 {
 	struct way way = {};
 	struct pkt *p = pkt_new();

@@ -7,7 +7,7 @@
 
 #include "pipeline.h"
 
-SEC(GL_SECTION) int GL_PROGRAM(from_uplink)(gl_ctx *ctx)
+GL_ENTRY(from_uplink)
 {
 	struct way way = {};
 	struct pkt *p = pkt_new();

@@ -11,7 +11,6 @@
 #include "rewrite.h"
 
 #define GATEWAY_TTL 64
-#define QUOTE_WORDS 20 /* IPv4 header with all its options and 20 bytes more */
 
 #if !GL_IS_IPV6 /* ra.h has IPv6's */
 static __noinline int reply_neigh(gl_ctx *ctx, const struct pkt *p)
@@ -35,14 +34,18 @@ static __noinline int reply_neigh(gl_ctx *ctx, const struct pkt *p)
 }
 #endif
 
-static __noinline int reply_echo(gl_ctx *ctx, const struct pkt *p, const struct gl_port_val *in)
+static __noinline int reply_echo(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in)
 {
-	const gl_ip addrs[2] = { p->orig_dst_be, p->orig_src_be };
 	const __u8 ttl = GATEWAY_TTL, type = ICMP_ECHOREPLY;
 
-	if (ctx_store(ctx, p->l3_off + IPV4_SRC, addrs, sizeof(addrs)) ||
-	    ctx_store(ctx, p->l3_off + IPV4_TTL, &ttl, sizeof(ttl)) ||
-	    ctx_csum_l3(ctx, p->l3_off + IPV4_CHECK, csum_diff16(p->ttl, ttl)) ||
+	p->addrs[0] = p->orig_dst_be;
+	p->addrs[1] = p->orig_src_be;
+#if !GL_IS_IPV6
+	if (ctx_csum_l3(ctx, p->l3_off + IP_AT_CHECK, csum_diff16(p->ttl, ttl)))
+		return -1;
+#endif
+	if (ctx_store(ctx, p->l3_off + IP_AT_SRC, p->addrs, sizeof(p->addrs)) ||
+	    ctx_store(ctx, p->l3_off + IP_AT_TTL, &ttl, sizeof(ttl)) ||
 	    ctx_store(ctx, p->l4_off, &type, sizeof(type)) ||
 	    ctx_csum_l4(ctx, p->l4_off + ICMP_CHECK, 0, csum_diff16(ICMP_ECHO, ICMP_ECHOREPLY), false, false))
 		return -1;
@@ -81,8 +84,10 @@ static __always_inline const gl_ip *error_source(const struct pkt *p, const stru
 	if (in->kind != GL_PORT_GUEST || in->mode == GL_MODE_BRIDGE)
 		return &p->orig_dst_be;
 	network = network_by_index(in->network, p->side);
-	if (!network || ip_is_zero(&net_gateway(network, 0)->mask_be))
+	if (!network)
 		return &p->orig_dst_be;
+	if (ip_is_zero(&net_gateway(network, 0)->mask_be))
+		return GL_IS_IPV6 ? net_link(network) : &p->orig_dst_be;
 	/* Of several, the one that the sender knows. */
 	for (__u32 i = 1; i < GL_NET_GATEWAYS; i++) {
 		const struct gl_gateway *gw = net_gateway(network, i);
@@ -93,15 +98,29 @@ static __always_inline const gl_ip *error_source(const struct pkt *p, const stru
 	return &net_gateway(network, 0)->addr_be;
 }
 
+/* Of `len` bytes at `at`. */
+static __always_inline int error_sum(gl_ctx *ctx, struct pkt *p, __u32 at, __u32 len, __u32 *ret)
+{
+	__builtin_memset(p->quote, 0, sizeof(p->quote));
+	/* Both bounds in the register that the helper gets, or older verifiers lose one. */
+	asm volatile("" : "+r"(len));
+	if (len < 4)
+		return -1;
+	asm volatile("" : "+r"(len));
+	if (len > sizeof(p->quote) || ctx_load_bytes(ctx, at, p->quote, len))
+		return -1;
+	*ret = bpf_csum_diff(NULL, 0, p->quote, sizeof(p->quote), 0);
+	return 0;
+}
+
 /* The sum over the quoted packet. The transport checksum inside is given the value that completing a partial checksum
  * leaves as it is: with C the complement of the sum of all else behind the IP header, V + V = C (one's complement),
- * that is C rotated by one bit. So the error is right whether or not a device still completes it. The IP header sums up
- * to nothing, its own checksum sees to that. */
-static __always_inline int error_quote_sum(gl_ctx *ctx, const struct pkt *p, __u32 at, __u32 quote, __u32 *ret)
+ * that is C rotated by one bit. So the error is right whether or not a device still completes it. */
+static __always_inline int error_quote_sum(gl_ctx *ctx, struct pkt *p, __u32 at, __u32 quote, __u32 *ret)
 {
 	const __u32 ihl = p->l4_off - p->l3_off;
 	const __u32 field = p->proto == IPPROTO_TCP ? TCP_CHECK : UDP_CHECK;
-	__u32 words[QUOTE_WORDS] = {};
+	__u32 header = 0;
 	__u16 value = 0;
 	bool fix;
 
@@ -109,16 +128,13 @@ static __always_inline int error_quote_sum(gl_ctx *ctx, const struct pkt *p, __u
 	      (p->proto == IPPROTO_UDP && quote >= ihl + 8 && p->l4_csum);
 	if (fix && ctx_store(ctx, at + ihl + field, &value, sizeof(value)))
 		return -1;
-	/* Both bounds in the register that the helper gets, or older verifiers lose one. */
-	asm volatile("" : "+r"(quote));
-	if (quote < 4)
+	if (error_sum(ctx, p, at, quote, ret))
 		return -1;
-	asm volatile("" : "+r"(quote));
-	if (quote > sizeof(words) || ctx_load_bytes(ctx, at, words, quote))
+	/* IPv4's header sums up to nothing, its own checksum sees to that. */
+	if (fix && GL_IS_IPV6 && error_sum(ctx, p, at, ihl, &header))
 		return -1;
-	*ret = bpf_csum_diff(NULL, 0, words, sizeof(words), 0);
 	if (fix) {
-		value = ~csum_fold(*ret);
+		value = ~csum_fold(csum_add(*ret, ~header));
 		value = value >> 1 | value << 15;
 		if (ctx_store(ctx, at + ihl + field, &value, sizeof(value)))
 			return -1;
@@ -127,32 +143,46 @@ static __always_inline int error_quote_sum(gl_ctx *ctx, const struct pkt *p, __u
 	return 0;
 }
 
-/* Turns the packet into an ICMP error to its sender (RFC 792, 1191). */
+/* The error's IP header, and what it adds to the ICMP checksum. */
+static __always_inline __u32 error_header(struct ip_hdr *ip, const gl_ip *src, const gl_ip *dst, __u32 payload)
+{
+	__u32 sum;
+
+	ip->ttl = GATEWAY_TTL;
+	ip->src_be = *src;
+	ip->dst_be = *dst;
+	sum = csum_add_ip(csum_add_ip(0, src), dst);
+#if GL_IS_IPV6
+	ip->version_be = bpf_htonl(0x60000000);
+	ip->payload_be = bpf_htons(payload);
+	ip->next = PROTO_ICMP;
+	return csum_add(csum_add(sum, bpf_htons(PROTO_ICMP)), ip->payload_be);
+#else
+	ip->version_ihl = 0x45;
+	ip->total_be = bpf_htons(IP_HLEN + payload);
+	ip->proto = PROTO_ICMP;
+	sum = csum_add(sum, csum_add(0x0045, ip->total_be));
+	ip->check = ~csum_fold(csum_add(sum, GATEWAY_TTL | PROTO_ICMP << 8));
+	return 0;
+#endif
+}
+
+/* Turns the packet into an ICMP error to its sender (RFC 792, 1191, 4443). */
 static __noinline int reply_error(gl_ctx *ctx, struct pkt *p, const struct gl_port_val *in)
 {
 	const __u32 ihl = p->l4_off - p->l3_off;
-	const __u32 head = sizeof(struct ipv4_hdr) + sizeof(struct icmp_hdr);
+	const __u32 head = IP_HLEN + sizeof(struct icmp_hdr);
 	__u32 quote = ihl + (p->proto == IPPROTO_TCP ? 20 : 8);
 	struct {
-		struct ipv4_hdr ip;
+		struct ip_hdr ip;
 		struct icmp_hdr icmp;
-	} __attribute__((packed)) out = {};
-	const __be16 ethertype_be = ETH_P_IP_BE;
-	__u32 sum;
+	} out = {};
+	const __be16 ethertype_be = ETH_P_OWN_BE;
+	__u32 sum, pseudo;
 
 	if (quote > p->l3_len)
 		quote = p->l3_len & ~3u;
-	out.ip.version_ihl = 0x45;
-	out.ip.total_be = bpf_htons(head + quote);
-	out.ip.ttl = GATEWAY_TTL;
-	out.ip.proto = PROTO_ICMP;
-	out.ip.src_be = *error_source(p, in);
-	out.ip.dst_be = p->orig_src_be;
-	sum = csum_add(0x0045, out.ip.total_be);
-	sum = csum_add(sum, GATEWAY_TTL | PROTO_ICMP << 8);
-	sum = csum_add(sum, out.ip.src_be);
-	sum = csum_add(sum, out.ip.dst_be);
-	out.ip.check = ~csum_fold(sum);
+	pseudo = error_header(&out.ip, error_source(p, in), &p->orig_src_be, sizeof(struct icmp_hdr) + quote);
 	out.icmp.type = p->error_type;
 	out.icmp.code = p->error_code;
 	out.icmp.seq_be = bpf_htons(p->error_mtu);
@@ -161,6 +191,7 @@ static __noinline int reply_error(gl_ctx *ctx, struct pkt *p, const struct gl_po
 		return -1;
 	if (error_quote_sum(ctx, p, ETH_HLEN + head, quote, &sum))
 		return -1;
+	sum = csum_add(sum, pseudo);
 	sum = csum_add(sum, out.icmp.type | out.icmp.code << 8);
 	sum = csum_add(sum, out.icmp.seq_be);
 	out.icmp.check = ~csum_fold(sum);

@@ -99,30 +99,32 @@ static __always_inline int leg_claim(struct opening *o, void *table)
 	return flow_write(table, &o->peer_key, &o->peer_val);
 }
 
-/* Evaluates o->key from o->in_slot and writes both entries. With `old` (what the opener's entry was so far) the flow
- * stays where it still may be, else both directions are cut. */
-static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, void *table, struct gl_flow_val *old)
+/* What the flow's own entries were so far, when it is evaluated anew. It stays where it still may be. */
+static __always_inline void leg_look_back(struct opening *o, void *table, const struct gl_flow_val *old)
 {
-	struct gl_port_val *in;
-	struct gl_flow_val *peer = NULL;
-	bool written = false;
-	enum step step, may;
-	int err;
+	struct gl_flow_val *peer;
 
-	if (old) {
-		flow_peer_key(old, o->key.proto, &o->old_peer);
-		peer = flow_lookup(table, &o->old_peer);
-		if (o->from_uplink && peer)
-			o->hairpin = peer->flags & GL_FLOW_F_HAIRPIN ? 1 : 0;
-	}
-	in = port_by_slot(o->in_slot, p->side);
+	o->had = 1;
+	o->old_flags = old->flags;
+	o->old_src_be = old->new_src_be;
+	o->old_sport_be = old->new_sport_be;
+	flow_peer_key(old, o->key.proto, &o->old_peer);
+	peer = flow_lookup(table, &o->old_peer);
+	if (o->from_uplink && peer)
+		o->hairpin = peer->flags & GL_FLOW_F_HAIRPIN ? 1 : 0;
+}
+
+/* Where does o->key go, from o->in_slot? STEP_NEXT, STEP_ECHO_REPLY, or how else it ends. */
+static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o)
+{
+	struct gl_port_val *in = port_by_slot(o->in_slot, p->side);
+	enum step step;
+
 	/* The opener's interface has gone, or is another's now. */
-	if (!in || (old && !opener_is_at(p, o, in))) {
-		step = drop(p, GL_DROP_NO_FLOW);
-		goto cut;
-	}
+	if (!in || (o->had && !opener_is_at(p, o, in)))
+		return drop(p, GL_DROP_NO_FLOW);
 	/* An answer does not tell which MAC its opener had sent to. */
-	if (old && o->by_answer && old->flags & GL_FLOW_F_ROUTED)
+	if (o->by_answer && o->old_flags & GL_FLOW_F_ROUTED)
 		mac_copy(o->dmac, in->gw_mac);
 	o->val.new_src_be = o->key.src_be;
 	o->val.new_dst_be = o->key.dst_be;
@@ -141,63 +143,75 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o, 
 		step = nat_destination(p, o, in->uplink);
 	if (!step && o->from_uplink)
 		step = outside_source(p, o, in);
-	if (!step && !old && p->proto == PROTO_ICMP && icmp_is_reply(p->icmp_type))
+	if (!step && !o->had && p->proto == PROTO_ICMP && icmp_is_reply(p->icmp_type))
 		step = drop(p, GL_DROP_NO_FLOW); /* a reply that nobody asked for, or an ICMP fragment of no flow */
-	if (step && step != STEP_ECHO_REPLY)
-		goto cut;
-	if (!step && o->key.proto == IPPROTO_TCP && (!old || o->anew)) {
+	if (!step && o->key.proto == IPPROTO_TCP && (!o->had || o->anew))
 		step = tcp_open(p, o);
-		if (step)
-			goto cut;
-	}
-	may = stage_policy(p, o, in);
-	if (may)
-		step = may;
-	if (step)
-		goto cut;
+	return step;
+}
+
+/* May it, by both its ends' rules? Then the answers' entry is made ready. */
+__noinline int GL_PROGRAM(leg_admit)(struct pkt *p)
+{
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
+	struct gl_port_val *in;
+
+	if (!p || !o)
+		return STEP_DROP;
+	in = port_by_slot(o->in_slot, p->side);
+	if (!in)
+		return drop(p, GL_DROP_NO_FLOW);
+	if (stage_policy(p, o, in))
+		return STEP_DROP;
 	opening_peer(o, in, p->now);
 	if (o->key.proto == IPPROTO_TCP)
 		GL_PROGRAM(mss_settle)(p);
-	if (!o->from_uplink && (o->val.flags & (GL_FLOW_F_TO_UPLINK | GL_FLOW_F_HAIRPIN))) {
-		step = nat_source(p, o, in, old, &written);
-		if (step)
-			goto cut;
-		o->peer_key.dst_be = o->val.new_src_be;
-		o->peer_key.dport_be = o->val.new_sport_be;
-	}
+	return STEP_NEXT;
+}
 
-	if (old) {
-		if (peer && !o->anew)
-			opening_inherit(&o->peer_val, peer);
-		if (!o->anew)
-			opening_inherit(&o->val, old);
+/* Writes both entries; the answers' may stand already. */
+__noinline int GL_PROGRAM(leg_write)(struct pkt *p)
+{
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
+	struct gl_flow_val *there;
+	void *table;
+	int err;
+
+	if (!p || !o)
+		return STEP_DROP;
+	table = flow_table(o->tenant);
+	if (!table)
+		return drop(p, GL_DROP_MAP_MISSING);
+	if (o->had) {
+		there = o->anew ? NULL : flow_lookup(table, &o->old_peer);
+		if (there)
+			opening_inherit(&o->peer_val, there);
+		there = o->anew ? NULL : flow_lookup(table, &o->key);
+		if (there)
+			opening_inherit(&o->val, there);
 		if (!flow_key_equal(&o->old_peer, &o->peer_key))
 			flow_take_away(o->tenant, table, &o->old_peer, &o->old_peer);
-		written = false;
+		o->written = 0;
 	}
-	err = written ? 0 : leg_claim(o, table);
-	if (err) {
-		step = err == -EEXIST ? drop(p, GL_DROP_NO_FLOW) : flow_refuse(p, o->tenant);
-		goto cut;
-	}
-	err = old || o->anew ? flow_write(table, &o->key, &o->val) : flow_insert(table, &o->key, &o->val);
+	err = o->written ? 0 : leg_claim(o, table);
+	if (err)
+		return err == -EEXIST ? drop(p, GL_DROP_NO_FLOW) : flow_refuse(p, o->tenant);
+	err = o->had || o->anew ? flow_write(table, &o->key, &o->val) : flow_insert(table, &o->key, &o->val);
 	if (!err)
 		return STEP_NEXT;
 	if (err == -EEXIST) {
 		/* Another CPU has opened it meanwhile: what it wrote holds, and a port taken for nothing is free. */
-		peer = flow_lookup(table, &o->key);
-		if (peer)
-			flow_peer_key(peer, o->key.proto, &o->old_peer);
-		if (peer && !flow_key_equal(&o->old_peer, &o->peer_key))
+		there = flow_lookup(table, &o->key);
+		if (there)
+			flow_peer_key(there, o->key.proto, &o->old_peer);
+		if (there && !flow_key_equal(&o->old_peer, &o->peer_key))
 			flow_take_away(o->tenant, table, &o->peer_key, &o->peer_key);
 		return STEP_NEXT;
 	}
 	flow_take_away(o->tenant, table, &o->peer_key, &o->peer_key);
 	return flow_refuse(p, o->tenant);
-cut:
-	if (old)
-		flow_take_away(o->tenant, table, &o->key, &o->old_peer);
-	return step;
 }
 
 static __always_inline struct opening *opening_new(void)
@@ -266,16 +280,12 @@ static __always_inline struct gl_flow_val *opening_again(const struct pkt *p, st
 	return opener;
 }
 
-/* The packet has no flow, one that is over, or one that has to be asked about again: afterwards it has one that is up
- * to date, or none. Global, so that the verifier looks at it once, with whatever p holds. What becomes a map's key lies
- * in a map or on the stack, never behind an argument: kernels before 6.2 want that. */
-__noinline int GL_PROGRAM(leg_open)(struct pkt *p)
+/* Which flow is it about, and where does it go? */
+__noinline int GL_PROGRAM(leg_judge)(struct pkt *p)
 {
 	struct gl_flow_val *flow, *old = NULL;
 	struct opening *o = opening_new();
-	bool turned = false;
 	void *table;
-	int step;
 
 	if (!p)
 		return STEP_DROP;
@@ -291,7 +301,7 @@ __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 		o->anew = p->anew;
 		/* The opener keeps its translated port where it may; the other end opens a flow of its own. */
 		if (flow && flow->flags & GL_FLOW_F_REPLY) {
-			turned = true;
+			o->turned = 1;
 			flow_peer_key(flow, o->key.proto, &o->over);
 		} else {
 			old = flow;
@@ -301,37 +311,76 @@ __noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 		if (!old)
 			return drop(p, GL_DROP_NO_FLOW);
 	}
-	step = leg_evaluate(p, o, table, old);
+	if (old)
+		leg_look_back(o, table, old);
+	return leg_evaluate(p, o);
+}
+
+/* The entries are written, or the flow may not be: what it was before goes. */
+__noinline int GL_PROGRAM(leg_clear)(struct pkt *p, __u32 step)
+{
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
+	void *table;
+
+	if (!p || !o)
+		return STEP_DROP;
+	table = flow_table(o->tenant);
+	if (!table)
+		return drop(p, GL_DROP_MAP_MISSING);
+	if (step && o->had)
+		flow_take_away(o->tenant, table, &o->key, &o->old_peer);
 	/* What the other end's flow has not taken the place of. */
-	if (turned && !step && !flow_key_equal(&o->over, &o->peer_key))
-		flow_take_away(p->tenant, table, &o->over, &o->over);
+	if (o->turned && !step && !flow_key_equal(&o->over, &o->peer_key))
+		flow_take_away(o->tenant, table, &o->over, &o->over);
 	/* What would become of the opener's packet (an echo reply, or the host's) is not for the answer. */
 	return o->by_answer && step != STEP_NEXT && step != STEP_DROP ? drop(p, GL_DROP_NO_FLOW) : step;
 }
 
-/* An answer's first packet changes what the sweeper waits for: both entries hear of it. */
-static __always_inline void leg_assure(void *table, struct gl_flow_val *flow, __u8 proto)
+/* The packet has no flow, one that is over, or one that has to be asked about again: afterwards it has one that is up
+ * to date, or none. In parts that follow one another, each with a stack of its own, and global, so that the verifier
+ * looks at each once, with whatever p holds. What becomes a map's key lies in a map or on the stack, never behind an
+ * argument: kernels before 6.2 want that. */
+__noinline int GL_PROGRAM(leg_open)(struct pkt *p)
 {
-	struct gl_flow_key peer_key;
+	int step, may;
+
+	if (!p)
+		return STEP_DROP;
+	step = GL_PROGRAM(leg_judge)(p);
+	if (step == STEP_NEXT || step == STEP_ECHO_REPLY) {
+		may = GL_PROGRAM(leg_admit)(p);
+		if (may)
+			step = may;
+	}
+	if (!step)
+		step = nat_source(p);
+	if (!step)
+		step = GL_PROGRAM(leg_write)(p);
+	return GL_PROGRAM(leg_clear)(p, step);
+}
+
+/* An answer's first packet changes what the sweeper waits for: both entries hear of it. */
+static __always_inline void leg_assure(struct pkt *p, void *table, struct gl_flow_val *flow)
+{
 	struct gl_flow_val *peer;
 
 	flow->state = GL_FLOW_ASSURED;
-	flow_peer_key(flow, proto, &peer_key);
-	peer = flow_lookup(table, &peer_key);
+	flow_peer_key(flow, p->key_proto, &p->key);
+	peer = flow_lookup(table, &p->key);
 	if (peer)
 		peer->state = GL_FLOW_ASSURED;
 }
 
 /* An error about the flow whose direction back is `flow`: did the quoted packet's sender send it just now? */
-static __noinline int leg_error_fits(const struct pkt *p, void *table, const struct gl_flow_val *flow)
+static __noinline int leg_error_fits(struct pkt *p, void *table, const struct gl_flow_val *flow)
 {
-	struct gl_flow_key key;
 	struct gl_flow_val *quoted;
 
 	if (p->key_proto != IPPROTO_TCP)
 		return 1;
-	flow_peer_key(flow, IPPROTO_TCP, &key);
-	quoted = flow_lookup(table, &key);
+	flow_peer_key(flow, IPPROTO_TCP, &p->key);
+	quoted = flow_lookup(table, &p->key);
 	return quoted && related_fits(p, flow, quoted);
 }
 
@@ -340,14 +389,13 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow_val **ret)
 {
 	void *table = flow_table(p->tenant);
 	struct gl_flow_val *flow;
-	struct gl_flow_key key;
 	bool opened = false;
 	int step;
 
 	if (!table)
 		return drop(p, GL_DROP_MAP_MISSING);
-	leg_key(p, &key);
-	flow = flow_lookup(table, &key);
+	leg_key(p, &p->key);
+	flow = flow_lookup(table, &p->key);
 	/* An error opens nothing, and speaks for nothing. */
 	if (p->related) {
 		if (!flow || flow->gen != p->gen || !leg_error_fits(p, table, flow))
@@ -363,20 +411,20 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow_val **ret)
 		step = GL_PROGRAM(leg_open)(p);
 		if (step)
 			return step;
-		flow = flow_lookup(table, &key);
+		flow = flow_lookup(table, &p->key);
 		/* An answer to an address or port that the flow no longer has. */
 		if (!flow)
 			return drop(p, GL_DROP_NO_FLOW);
 		opened = p->opened;
 	}
-	if (key.proto == IPPROTO_TCP) {
+	if (p->key_proto == IPPROTO_TCP) {
 		if (p->frag != FRAG_TAIL && !opened && !tcp_in_order(p, flow)) {
 			step = GL_PROGRAM(tcp_track)(p, flow);
 			if (step == TCP_ANEW) {
 				p->anew = 1;
 				step = GL_PROGRAM(leg_open)(p);
 				p->anew = 0;
-				flow = flow_lookup(table, &key);
+				flow = flow_lookup(table, &p->key);
 			}
 			if (step)
 				return step;
@@ -384,7 +432,7 @@ static __noinline int leg_run(struct pkt *p, struct gl_flow_val **ret)
 				return drop(p, GL_DROP_MAP_MISSING);
 		}
 	} else if (flow->state == GL_FLOW_NEW && flow->flags & GL_FLOW_F_REPLY) {
-		leg_assure(table, flow, key.proto);
+		leg_assure(p, table, flow);
 	}
 	*ret = flow;
 	return STEP_FORWARD;

@@ -12,7 +12,7 @@
 #include "port.h"
 #include "rewrite.h"
 
-#define MSS_HEADERS 40 /* IPv4 and TCP without options (RFC 9293 3.7.1) */
+#define MSS_HEADERS (IP_HLEN + 20) /* IP and TCP without options (RFC 9293 3.7.1) */
 #define MSS_NONE 0xffff
 #define TCP_OPT_END 0
 #define TCP_OPT_NOP 1

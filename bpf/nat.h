@@ -226,7 +226,7 @@ static __always_inline int nat_refuse(struct pkt *p, const struct opening *o, st
 
 /* Finds a port of val.new_src_be for the opening flow, and writes the answers' entry, and for a mapping its second one.
  * What was searched in vain is not searched again as long as no flow of the tenant has gone. */
-__noinline int GL_PROGRAM(nat_port)(struct pkt *p, __u32 index, __u32 mapping)
+__noinline int GL_PROGRAM(nat_port)(struct pkt *p)
 {
 	const __u32 zero = 0;
 	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
@@ -238,17 +238,17 @@ __noinline int GL_PROGRAM(nat_port)(struct pkt *p, __u32 index, __u32 mapping)
 
 	if (!p)
 		return STEP_DROP;
-	network = network_by_index(index, p->side);
-	if (!o || !network)
+	if (!o)
 		return drop(p, GL_DROP_MAP_MISSING);
+	network = network_by_index(o->nat_network, p->side);
 	stat = tenant_stat(o->tenant);
 	tenant = tenant_by_index(o->tenant, p->side);
-	if (!stat || !tenant)
+	if (!network || !stat || !tenant)
 		return drop(p, GL_DROP_MAP_MISSING);
 	search = &o->search;
 	__builtin_memset(search, 0, sizeof(*search));
-	search->network = index;
-	search->mapping = mapping & 1;
+	search->network = o->nat_network;
+	search->mapping = o->nat_mapping;
 	search->side = p->side;
 	search->addr_be = o->val.new_src_be;
 	search->mapped = tenant->flags & GL_TENANT_F_EIM ? 1 : 0;
@@ -271,8 +271,10 @@ __noinline int GL_PROGRAM(nat_port)(struct pkt *p, __u32 index, __u32 mapping)
 	}
 	if (search->full)
 		return flow_refuse(p, o->tenant);
-	if (search->found)
+	if (search->found) {
+		o->written = 1;
 		return STEP_NEXT;
+	}
 	if (search->mapping && !search->taken)
 		*nat_remembered(stat, search->any_slot) = search->any;
 	else
@@ -281,7 +283,7 @@ __noinline int GL_PROGRAM(nat_port)(struct pkt *p, __u32 index, __u32 mapping)
 }
 
 /* The answers' key of a port that the flow has already. Only an entry of the flow itself may stand there. */
-static __always_inline int nat_claim(struct pkt *p, const struct opening *o, void *table)
+static __always_inline int nat_claim(struct pkt *p, struct opening *o, void *table)
 {
 	struct gl_flow_val *peer;
 	int err = flow_insert(table, &o->peer_key, &o->peer_val);
@@ -296,6 +298,7 @@ static __always_inline int nat_claim(struct pkt *p, const struct opening *o, voi
 		}
 		err = flow_write(table, &o->peer_key, &o->peer_val);
 	}
+	o->written = !err;
 	return err ? flow_refuse(p, o->tenant) : STEP_NEXT;
 }
 
@@ -303,7 +306,7 @@ static __always_inline int nat_claim(struct pkt *p, const struct opening *o, voi
 
 /* The public end that the guest's address and port have, where it is still good; then the answers' entry is written.
  * NAT_NO_MAPPING: there is none, and map_val is made ready for one at val.new_src_be. */
-__noinline int GL_PROGRAM(nat_mapping)(struct pkt *p, __u32 index)
+__noinline int GL_PROGRAM(nat_mapping)(struct pkt *p)
 {
 	const __u32 zero = 0;
 	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
@@ -314,11 +317,11 @@ __noinline int GL_PROGRAM(nat_mapping)(struct pkt *p, __u32 index)
 
 	if (!p)
 		return STEP_DROP;
-	network = network_by_index(index, p->side);
-	if (!o || !network)
+	if (!o)
 		return drop(p, GL_DROP_MAP_MISSING);
+	network = network_by_index(o->nat_network, p->side);
 	table = flow_table(o->tenant);
-	if (!table)
+	if (!network || !table)
 		return drop(p, GL_DROP_MAP_MISSING);
 	mapping_key(&key, &o->key.src_be, o->key.sport_be, o->key.scope, o->key.proto);
 	map = flow_lookup(table, &key);
@@ -377,21 +380,33 @@ __noinline int GL_PROGRAM(nat_map)(struct pkt *p)
 	return err == -EEXIST ? NAT_NO_MAPPING : flow_refuse(p, o->tenant);
 }
 
-/* The source of a flow that leaves by the uplink. Sets val.new_*; *written tells that the answers' entry stands. */
-static __always_inline enum step nat_source(struct pkt *p, struct opening *o, const struct gl_port_val *in,
-					    const struct gl_flow_val *old, bool *written)
+#define NAT_SEARCH 0x101 /* nor is this: a port has to be found, of val.new_src_be */
+#define NAT_SEARCH_MAPPING 0x102
+
+/* The source of a flow that leaves by the uplink: the public address, and the port where it needs no search. */
+__noinline int GL_PROGRAM(nat_address)(struct pkt *p)
 {
+	const __u32 zero = 0;
+	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
 	struct gl_network_val *network;
-	int step;
+	struct gl_port_val *in;
 	bool mapping;
 	__u32 pick;
 
+	if (!p || !o)
+		return STEP_DROP;
+	if (o->from_uplink || !(o->val.flags & (GL_FLOW_F_TO_UPLINK | GL_FLOW_F_HAIRPIN)))
+		return STEP_NEXT;
+	in = port_by_slot(o->in_slot, p->side);
+	if (!in)
+		return drop(p, GL_DROP_NO_FLOW);
 	if (in->mode != GL_MODE_NAT)
 		return STEP_NEXT;
 	o->val.flags |= GL_FLOW_F_REWRITE;
 	o->peer_val.flags |= GL_FLOW_F_REWRITE;
 	if (!ip_is_zero(port_floating(in)) && ip_equal(&o->key.src_be, port_addr(in, 0))) {
 		o->val.new_src_be = *port_floating(in);
+		o->peer_key.dst_be = o->val.new_src_be;
 		return STEP_NEXT;
 	}
 	/* SCTP's CRC covers its ports and is no sum that could be mended. */
@@ -399,15 +414,19 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 	if (!mapping && !(o->key.proto == PROTO_ICMP && icmp_is_query(bpf_ntohs(o->key.dport_be))))
 		return drop(p, GL_DROP_NAT_PROTOCOL);
 	network = network_by_index(in->network, p->side);
-	if (!network || !net_pool_count(network))
+	if (!network)
 		return drop(p, GL_DROP_MAP_MISSING);
+	if (!net_pool_count(network))
+		return drop(p, GL_DROP_NAT_NO_ADDRESS);
 	mapping = mapping && network->flags & GL_NET_F_EIM;
 
 	/* What was valid and still is stays as it is. */
-	if (old && (old->flags & GL_FLOW_F_REWRITE) && !(mapping && old->flags & GL_FLOW_F_MAPPED) &&
-	    network_translates_to(network, &old->new_src_be, old->new_sport_be)) {
-		o->val.new_src_be = old->new_src_be;
-		o->val.new_sport_be = old->new_sport_be;
+	if (o->had && (o->old_flags & GL_FLOW_F_REWRITE) && !(mapping && o->old_flags & GL_FLOW_F_MAPPED) &&
+	    network_translates_to(network, &o->old_src_be, o->old_sport_be)) {
+		o->val.new_src_be = o->old_src_be;
+		o->val.new_sport_be = o->old_sport_be;
+		o->peer_key.dst_be = o->val.new_src_be;
+		o->peer_key.dport_be = o->val.new_sport_be;
 		return STEP_NEXT;
 	}
 	/* RFC 4787 REQ-2: one guest, one public address, and all ranges of it. When these are used up its flows are
@@ -417,25 +436,33 @@ static __always_inline enum step nat_source(struct pkt *p, struct opening *o, co
 		return drop(p, GL_DROP_MAP_MISSING);
 	o->val.new_src_be = net_pool(network, pick)->addr_be;
 	o->peer_key.dst_be = o->val.new_src_be;
-	if (mapping) {
-		o->val.flags |= GL_FLOW_F_MAPPED;
-		o->peer_val.flags |= GL_FLOW_F_MAPPED;
-		step = GL_PROGRAM(nat_mapping)(p, in->network);
+	o->nat_network = in->network;
+	o->nat_mapping = mapping;
+	if (!mapping)
+		return NAT_SEARCH;
+	o->val.flags |= GL_FLOW_F_MAPPED;
+	o->peer_val.flags |= GL_FLOW_F_MAPPED;
+	return NAT_SEARCH_MAPPING;
+}
+
+static __always_inline enum step nat_source(struct pkt *p)
+{
+	int step = GL_PROGRAM(nat_address)(p);
+
+	if (step == NAT_SEARCH) {
+		step = GL_PROGRAM(nat_port)(p);
+	} else if (step == NAT_SEARCH_MAPPING) {
+		step = GL_PROGRAM(nat_mapping)(p);
 		if (step == NAT_NO_MAPPING) {
-			step = GL_PROGRAM(nat_port)(p, in->network, 1);
+			step = GL_PROGRAM(nat_port)(p);
 			if (!step)
 				step = GL_PROGRAM(nat_map)(p);
 			if (step == NAT_NO_MAPPING)
-				step = GL_PROGRAM(nat_mapping)(p, in->network);
+				step = GL_PROGRAM(nat_mapping)(p);
 		}
-	} else {
-		step = GL_PROGRAM(nat_port)(p, in->network, 0);
 	}
 	/* The verifier takes what a global function returns for anything. */
-	if (step)
-		return STEP_DROP;
-	*written = true;
-	return STEP_NEXT;
+	return step ? STEP_DROP : STEP_NEXT;
 }
 
 #endif

@@ -83,7 +83,7 @@ static __always_inline int check_partial(const struct sk_buff___gl *skb, __u32 l
 	}
 }
 
-int offload_check_skb(struct __sk_buff *ctx, __u32 l4_off, __u32 proto, __u32 frag)
+int offload_check_skb(struct __sk_buff *ctx, __u32 l4_off, __u32 proto, __u32 frag, __u32 family)
 {
 	const __u32 gso = ctx->gso_size;
 
@@ -100,11 +100,11 @@ int offload_check_skb(struct __sk_buff *ctx, __u32 l4_off, __u32 proto, __u32 fr
 				skb->head + skb->end, bpf_core_type_id_kernel(struct skb_shared_info___gl));
 			__u32 type = shared->gso_type;
 
-			if ((type & GL_GSO_TCPV4) && proto != IPPROTO_TCP)
+			if ((type & GL_GSO_TCPV4) && (proto != IPPROTO_TCP || family != 4))
+				return -1;
+			if ((type & GL_GSO_TCPV6) && (proto != IPPROTO_TCP || family != 6))
 				return -1;
 			if ((type & (GL_GSO_UDP | GL_GSO_UDP_L4)) && proto != IPPROTO_UDP)
-				return -1;
-			if (type & GL_GSO_TCPV6)
 				return -1;
 		}
 	}

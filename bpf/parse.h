@@ -5,21 +5,16 @@
 #define GL_PARSE_H
 
 #include "pkt.h"
+#if GL_IS_IPV6
+#include "ip6.h"
+#else
+#include "ip4.h"
+#endif
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
-
-#define ICMP_ECHOREPLY 0
-#define ICMP_UNREACH 3
-#define ICMP_ECHO 8
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP_PARAM_PROBLEM 12
-#define ICMP_FRAG_NEEDED 4 /* code of ICMP_UNREACH */
-
-/* The longest headers that are read: Ethernet, tag, IPv4 with options, and an ICMP error with what it quotes. */
-#define GL_PULL (ETH_HLEN + 4 + 60 + 92)
 
 struct eth_hdr {
 	__u8 dmac[GL_MAC_LEN];
@@ -30,31 +25,6 @@ struct eth_hdr {
 struct vlan_hdr {
 	__be16 tci_be;
 	__be16 ethertype_be;
-};
-
-struct arp_hdr { /* RFC 826, for Ethernet and IPv4 */
-	__be16 hw_be;
-	__be16 proto_be;
-	__u8 hw_len;
-	__u8 proto_len;
-	__be16 op_be;
-	__u8 sender_mac[GL_MAC_LEN];
-	__u8 sender_be[4];
-	__u8 target_mac[GL_MAC_LEN];
-	__u8 target_be[4];
-};
-
-struct ipv4_hdr { /* RFC 791 */
-	__u8 version_ihl;
-	__u8 tos;
-	__be16 total_be;
-	__be16 id_be;
-	__be16 frag_be;
-	__u8 ttl;
-	__u8 proto;
-	__u16 check;
-	__be32 src_be;
-	__be32 dst_be;
 };
 
 struct tcp_hdr { /* RFC 9293 */
@@ -84,34 +54,6 @@ struct icmp_hdr { /* RFC 792 */
 	__be16 seq_be; /* fragmentation needed: next hop's MTU (RFC 1191) */
 };
 
-/* Types of queries whose answers carry the same identifier: echo, timestamp, information (RFC 792), address mask
- * (RFC 950). */
-static __always_inline bool icmp_is_request(__u8 type)
-{
-	return type == ICMP_ECHO || type == 13 || type == 15 || type == 17;
-}
-
-/* `port`: GL_ICMP_PORT() */
-static __always_inline bool icmp_is_query(__u16 port)
-{
-	return !(port & 0xff) && icmp_is_request(port >> 8);
-}
-
-static __always_inline __u8 icmp_reply_to(__u8 query)
-{
-	return query == ICMP_ECHO ? ICMP_ECHOREPLY : query + 1;
-}
-
-static __always_inline bool icmp_is_reply(__u8 type)
-{
-	return type == ICMP_ECHOREPLY || type == 14 || type == 16 || type == 18;
-}
-
-static __always_inline __u8 icmp_request_of(__u8 reply)
-{
-	return reply == ICMP_ECHOREPLY ? ICMP_ECHO : reply - 1;
-}
-
 static __always_inline enum step parse_ethernet(gl_ctx *ctx, struct pkt *p)
 {
 	struct eth_hdr *eth;
@@ -140,41 +82,6 @@ static __always_inline enum step parse_ethernet(gl_ctx *ctx, struct pkt *p)
 			p->ethertype_be = tag->ethertype_be;
 			p->l3_off = ETH_HLEN + sizeof(*tag);
 		}
-	}
-	return STEP_NEXT;
-}
-
-static __always_inline enum step parse_arp(gl_ctx *ctx, struct pkt *p)
-{
-	struct arp_hdr *arp = ctx_data(ctx) + p->l3_off;
-
-	if ((void *)(arp + 1) > ctx_data_end(ctx))
-		return drop(p, GL_DROP_ARP_MALFORMED);
-	if (arp->hw_be != bpf_htons(1) || arp->proto_be != ETH_P_IP_BE || arp->hw_len != 6 || arp->proto_len != 4)
-		return drop(p, GL_DROP_ARP_MALFORMED);
-	if (arp->op_be != bpf_htons(1) && arp->op_be != bpf_htons(2))
-		return drop(p, GL_DROP_ARP_MALFORMED);
-	p->neigh_op = arp->op_be == bpf_htons(1) ? NEIGH_ASK : NEIGH_TELL;
-	__builtin_memcpy(&p->neigh_sender_be, arp->sender_be, 4);
-	__builtin_memcpy(&p->neigh_target_be, arp->target_be, 4);
-	mac_copy(p->neigh_sender_mac, arp->sender_mac);
-	return STEP_NEXT;
-}
-
-/* Options that may pass: no-operation, end of list, router alert (RFC 2113, IGMP needs it). All else, source routes
- * first of all, is refused. Options come in words of four bytes. */
-static __always_inline enum step parse_ipv4_options(gl_ctx *ctx, struct pkt *p, __u32 words)
-{
-	__u32 *word = ctx_data(ctx) + p->l3_off + sizeof(struct ipv4_hdr);
-	const __u32 pad = bpf_htonl(0x01010101);
-
-	for (__u32 i = 0; i < 10; i++, word++) {
-		if (i >= words)
-			break;
-		if ((void *)(word + 1) > ctx_data_end(ctx))
-			return drop(p, GL_DROP_IP_MALFORMED);
-		if (*word != bpf_htonl(0x94040000) && (*word & ~pad))
-			return drop(p, GL_DROP_IP_OPTIONS);
 	}
 	return STEP_NEXT;
 }
@@ -320,58 +227,10 @@ static __always_inline enum step parse_transport(gl_ctx *ctx, struct pkt *p)
 	}
 }
 
-/* `strict`: bytes behind the IP packet are refused above Ethernet's minimum (a guest has no reason for them). */
-static __always_inline enum step parse_ip(gl_ctx *ctx, struct pkt *p, bool strict)
-{
-	struct ipv4_hdr *ip = ctx_data(ctx) + p->l3_off;
-	__u32 ihl, frag, present;
-	enum step step;
-
-	if ((void *)(ip + 1) > ctx_data_end(ctx))
-		return drop(p, GL_DROP_IP_MALFORMED);
-	p->src_be = ip->src_be;
-	p->dst_be = ip->dst_be;
-	p->proto = ip->proto;
-	p->ttl = ip->ttl;
-	p->id_be = ip->id_be;
-	p->l3_len = bpf_ntohs(ip->total_be);
-	ihl = (ip->version_ihl & 0xf) * 4;
-	frag = bpf_ntohs(ip->frag_be);
-	present = p->len - p->l3_off;
-	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip) || p->l3_len < ihl || p->l3_len > present)
-		return drop(p, GL_DROP_IP_MALFORMED);
-	if (strict && p->l3_len < present && p->len > ETH_ZLEN)
-		return drop(p, GL_DROP_IP_MALFORMED);
-	if (ip->proto == 0)
-		return drop(p, GL_DROP_IP_PROTOCOL);
-	p->l4_off = p->l3_off + ihl;
-	p->l4_len = p->l3_len - ihl;
-	p->frag_first = frag & 0x1fff;
-	p->frag_more = frag & 0x2000 ? 1 : 0;
-	if (frag & 0x1fff) {
-		p->frag = FRAG_TAIL;
-		/* RFC 1858: offset 1 would overwrite the flags of a TCP header. */
-		if ((frag & 0x1fff) == 1 && p->proto == IPPROTO_TCP)
-			return drop(p, GL_DROP_FRAGMENT_TINY);
-		if ((frag & 0x1fff) * 8 + p->l4_len > 0xffff)
-			return drop(p, GL_DROP_IP_MALFORMED);
-	} else if (frag & 0x2000) {
-		p->frag = FRAG_HEAD;
-	}
-	if (ihl > sizeof(*ip)) {
-		step = parse_ipv4_options(ctx, p, ihl / 4 - 5);
-		if (step)
-			return step;
-	}
-	return parse_transport(ctx, p);
-}
-
-/* The hardware address that a DHCP message speaks for (RFC 2131, 28 bytes into it). */
-static __always_inline enum step parse_dhcp(gl_ctx *ctx, struct pkt *p)
-{
-	if (ctx_load(ctx, p->l4_off + sizeof(struct udp_hdr) + 28, p->chaddr, GL_MAC_LEN))
-		return drop(p, GL_DROP_L4_TRUNCATED);
-	return STEP_NEXT;
-}
+#if GL_IS_IPV6
+#include "parse6.h"
+#else
+#include "parse4.h"
+#endif
 
 #endif

@@ -16,6 +16,9 @@
 #include "leg.h"
 #include "neigh.h"
 #include "port.h"
+#if GL_IS_IPV6
+#include "nd.h"
+#endif
 #include "related.h"
 
 #define STAGE(call)                                                                                                    \
@@ -126,12 +129,17 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 		return drop(p, GL_DROP_NOT_CONFIGURED);
 	STAGE(stage_antispoof_link(p, in));
 	STAGE(stage_linear(ctx, p));
+#if !GL_IS_IPV6
 	if (p->ethertype_be == ETH_P_ARP_BE) {
 		STAGE(parse_arp(ctx, p));
 		STAGE(stage_antispoof_arp(p, in));
 		return stage_neigh_from_guest(p, in);
 	}
+#endif
 	STAGE(parse_ip(ctx, p, true));
+#if GL_IS_IPV6
+	STAGE(stage_nd_from_guest(ctx, p, in));
+#endif
 	if (p->frag != FRAG_TAIL && is_dhcp_request(p))
 		STAGE(parse_dhcp(ctx, p));
 	STAGE(stage_antispoof_ip(p, in));
@@ -172,6 +180,17 @@ static __always_inline enum step from_guest(gl_ctx *ctx, struct pkt *p, struct w
 	return step;
 }
 
+/* From the uplink. IPv6 reads its headers once, before it is known whom the frame is for: discovery may be for us. */
+static __always_inline enum step parse_uplink(gl_ctx *ctx, struct pkt *p)
+{
+#if GL_IS_IPV6
+	(void)ctx;
+	return p->parsed;
+#else
+	return parse_ip(ctx, p, false);
+#endif
+}
+
 /* Of a datagram to many: charged to the first one's tenant. Its tails follow to those who got the head; without one
  * they are the host's alone. */
 static __always_inline enum step segment_fragment(struct pkt *p, const struct gl_port_val *in)
@@ -203,7 +222,7 @@ static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct
 	if (!(in->flags & GL_PORT_F_SEGMENT))
 		return STEP_PASS;
 	if (mac_is_multicast(p->dmac)) {
-		if (parse_ip(ctx, p, false) != STEP_NEXT)
+		if (parse_uplink(ctx, p) != STEP_NEXT)
 			return STEP_PASS;
 		if (p->frag != FRAG_TAIL && is_dhcp_answer(p) && parse_dhcp(ctx, p))
 			return STEP_PASS;
@@ -216,7 +235,7 @@ static __always_inline enum step from_segment(gl_ctx *ctx, struct pkt *p, struct
 	port = port_by_slot(slot, p->side);
 	if (!port)
 		return drop(p, GL_DROP_MAP_MISSING);
-	STAGE(parse_ip(ctx, p, false));
+	STAGE(parse_uplink(ctx, p));
 	if (p->frag != FRAG_TAIL && is_dhcp_answer(p) && p->dport_be == bpf_htons(DHCP_CLIENT)) {
 		p->out_slot = slot;
 		p->out_ifindex = port->ifindex;
@@ -256,16 +275,25 @@ static __always_inline enum step from_uplink(gl_ctx *ctx, struct pkt *p, struct 
 		return STEP_PASS;
 	STAGE(parse_ethernet(ctx, p));
 	STAGE(stage_linear(ctx, p));
+#if !GL_IS_IPV6
 	if (p->ethertype_be == ETH_P_ARP_BE) {
 		STAGE(parse_arp(ctx, p));
 		return stage_neigh_from_uplink(p, in);
 	}
-	if (p->ethertype_be != ETH_P_OWN_BE)
+#endif
+	if (p->ethertype_be != ETH_P_OWN_BE || (GL_IS_IPV6 && !(in->flags & GL_PORT_F_IPV6)))
 		return STEP_PASS;
+#if GL_IS_IPV6
+	if (!(in->flags & GL_PORT_F_SEGMENT) && !mac_is_multicast(p->dmac) && !mac_equal(p->dmac, in->mac))
+		return STEP_PASS;
+	p->parsed = parse_ip(ctx, p, false);
+	if (!p->parsed)
+		STAGE(stage_nd_from_uplink(ctx, p, in));
+#endif
 	step = from_segment(ctx, p, way);
 	if (step != STEP_PASS || p->tagged || !mac_equal(p->dmac, in->mac))
 		return step;
-	step = parse_ip(ctx, p, false);
+	step = parse_uplink(ctx, p);
 	if (step)
 		return host_or(p, in, step);
 	addr = public_lookup(p, &p->dst_be, GL_BLOCK_WHOLE, in->uplink);

@@ -51,6 +51,9 @@ enum neigh_op {
 #define FRAG_HEAD 1
 #define FRAG_TAIL 2
 
+/* IP header with all that may follow it, and the head of the transport's: what ICMP errors quote. */
+#define GL_QUOTE_WORDS (GL_IS_IPV6 ? (40 + GL_EXT_BYTES + 20) / 4 : 20)
+
 struct pkt {
 	__u32 len; /* bytes of the frame */
 	__u32 side; /* side of the configuration in force */
@@ -74,8 +77,8 @@ struct pkt {
 	gl_ip dst_be;
 	__be16 sport_be;
 	__be16 dport_be;
-	__u16 l3_len; /* total length of the IP packet */
-	__be16 id_be;
+	__u32 l3_len; /* total length of the IP packet */
+	__be32 id_be; /* as in gl_frag_key */
 	__u16 l4_csum; /* as it stands in the packet */
 	__u8 proto;
 	__u8 ttl;
@@ -85,14 +88,16 @@ struct pkt {
 	__u8 related; /* an ICMP error: the flow is that of the packet it quotes */
 	__u8 key_proto; /* protocol of the flow: p->proto, or the quoted packet's */
 	__u8 error_from_router; /* not by the far end of that flow */
-	__u8 inner_l4; /* offset of the quoted transport header */
+	__u16 inner_l4; /* offset of the quoted transport header */
+	__u8 extensions; /* IPv6: headers between its own and the transport's */
 	__u8 inner_len; /* bytes quoted of it, as far as they matter */
-	__u16 l4_len; /* bytes behind the IP header */
+	__u16 l4_len; /* bytes behind the IP header, or IPv6's extension headers */
 	__u8 l4_hlen; /* of the transport header */
 	__u8 frag_more; /* other fragments follow */
 	__u16 frag_first; /* where the fragment begins, in units of 8 bytes of the IP payload */
 	__u8 quote_type; /* an ICMP error about ICMP: the quoted packet's type */
-	__u8 pad0;
+	__u8 frag_proto; /* IPv6: what the fragment header says comes next */
+	__u16 frag_len; /* IPv6: bytes behind the fragment header */
 	__be32 quote_seq_be; /* an ICMP error about TCP: the quoted sequence number */
 	__u8 tcp_scale; /* of a SYN: its window scale, with GL_SYN_SCALE where it has the option */
 	__u8 option_at; /* while TCP's options are read */
@@ -132,8 +137,14 @@ struct pkt {
 	__u8 bridged; /* from the uplink's segment by MAC */
 	__u8 error_type; /* ICMP error to return: type, code, argument; 0: none */
 	__u8 error_code;
-	__u8 pad;
+	__u8 parsed; /* IPv6, from the uplink: what the parser said, a step */
 	__u16 error_mtu;
+
+	/* Working memory, not cleared; what of IPv6 is too much for the stack. */
+	struct gl_flow_key key; /* the one that was asked for last */
+	gl_ip addrs[2];
+	gl_ip old_addrs[2];
+	__u32 quote[GL_QUOTE_WORDS];
 };
 
 /* What must stay a pointer: the verifier forgets those that are stored in a map. */
@@ -159,7 +170,7 @@ static __always_inline struct pkt *pkt_new(void)
 
 	if (!p)
 		return NULL;
-	__builtin_memset(p, 0, sizeof(*p));
+	__builtin_memset(p, 0, offsetof(struct pkt, key));
 	p->now = bpf_ktime_get_coarse_ns() / 1000000000ull;
 	return p;
 }

@@ -88,11 +88,6 @@ __noinline int GL_PROGRAM(policy_cells)(struct question *q, struct gl_remote_val
 	return 0;
 }
 
-static __always_inline __be32 prefix_mask(__u32 len)
-{
-	return bpf_htonl(len ? 0xffffffffu << ((32 - len) & 31) : 0);
-}
-
 /* The node of the longest prefix that holds the address, then what it links to. */
 static __always_inline int prefixes_admit(struct pkt *p, struct question *q, const struct gl_remote_lengths *lengths)
 {
@@ -109,7 +104,7 @@ static __always_inline int prefixes_admit(struct pkt *p, struct question *q, con
 		if (middle >= sizeof(lengths->len))
 			return 0;
 		key.len = lengths->len[middle];
-		key.addr_be = q->remote_be & prefix_mask(key.len);
+		ip_prefix(&key.addr_be, &q->remote_be, key.len);
 		val = bpf_map_lookup_elem(&gl_remote, &key);
 		if (!val) {
 			high = middle;
@@ -131,7 +126,7 @@ static __always_inline int prefixes_admit(struct pkt *p, struct question *q, con
 		if (!best->wider)
 			return 0;
 		key.len = best->wider - 1;
-		key.addr_be = q->remote_be & prefix_mask(key.len);
+		ip_prefix(&key.addr_be, &q->remote_be, key.len);
 		best = bpf_map_lookup_elem(&gl_remote, &key);
 	}
 	return 0;

@@ -7,9 +7,6 @@
 #include "parse.h"
 #include "pkt.h"
 
-#define IPV4_TTL 8
-#define IPV4_CHECK 10
-#define IPV4_SRC 12
 #define TCP_CHECK 16
 #define UDP_CHECK 6
 #define ICMP_CHECK 2
@@ -48,27 +45,32 @@ static __always_inline int rewrite_transport(gl_ctx *ctx, const struct pkt *p, c
 
 		if (ctx_store(ctx, p->l4_off + ICMP_ID, id, sizeof(*id)))
 			return -1;
-		return ctx_csum_l4(ctx, p->l4_off + ICMP_CHECK, 0, diff, false, false);
+		return ctx_csum_l4(ctx, p->l4_off + ICMP_CHECK, addr_diff, diff, GL_IS_IPV6, false);
 	}
+	if (GL_IS_IPV6 && p->proto == PROTO_ICMP)
+		return ctx_csum_l4(ctx, p->l4_off + ICMP_CHECK, addr_diff, 0, true, false);
 	return 0;
 }
 
 /* An ICMP error's quoted packet, as it was on the other side of the translation, and with it the error's checksum. The
  * quoted IP header stays sum-neutral: its checksum takes back what its addresses add. */
-static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const struct gl_flow_val *to)
+static __always_inline int rewrite_quote(gl_ctx *ctx, struct pkt *p, const struct gl_flow_val *to, __u32 outer_diff)
 {
 	const __u32 ip_off = p->l4_off + sizeof(struct icmp_hdr);
-	const gl_ip addrs[2] = { to->new_dst_be, to->new_src_be };
+	gl_ip *addrs = p->addrs, *old_addrs = p->old_addrs;
 	__u32 addr_diff, port_diff = 0, diff = 0, check_off = 0;
-	gl_ip old_addrs[2];
 	__u16 check;
 
-	if (ctx_load(ctx, ip_off + IPV4_SRC, old_addrs, sizeof(old_addrs)) ||
-	    ctx_store(ctx, ip_off + IPV4_SRC, addrs, sizeof(addrs)))
+	addrs[0] = to->new_dst_be;
+	addrs[1] = to->new_src_be;
+	if (ctx_load(ctx, ip_off + IP_AT_SRC, old_addrs, 2 * sizeof(gl_ip)) ||
+	    ctx_store(ctx, ip_off + IP_AT_SRC, addrs, 2 * sizeof(gl_ip)))
 		return -1;
 	addr_diff = csum_diff_ip(csum_diff_ip(0, &old_addrs[0], &addrs[0]), &old_addrs[1], &addrs[1]);
-	if (ctx_csum_l3(ctx, ip_off + IPV4_CHECK, addr_diff))
+#if !GL_IS_IPV6
+	if (ctx_csum_l3(ctx, ip_off + IP_AT_CHECK, addr_diff))
 		return -1;
+#endif
 	if (p->key_proto == IPPROTO_TCP || p->key_proto == IPPROTO_UDP) {
 		const __be16 ports[2] = { to->new_dport_be, to->new_sport_be };
 		__be16 old_ports[2];
@@ -88,7 +90,7 @@ static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const
 			return -1;
 		port_diff = csum_diff16(old_id, id);
 		check_off = ICMP_CHECK;
-		diff = port_diff;
+		diff = GL_IS_IPV6 ? csum_add(port_diff, addr_diff) : port_diff;
 	}
 	/* A quoted transport checksum is mended where it was quoted at all; UDP's 0 stays. */
 	if (check_off && p->inner_len >= check_off + sizeof(check)) {
@@ -105,7 +107,10 @@ static __always_inline int rewrite_quote(gl_ctx *ctx, const struct pkt *p, const
 			port_diff = csum_add(port_diff, csum_diff16(check, mended));
 		}
 	}
-	return ctx_csum_l4(ctx, p->l4_off + ICMP_CHECK, 0, port_diff, false, false);
+	/* IPv6: the quoted header has no checksum to take its addresses back, and the error's own covers both ends. */
+	if (GL_IS_IPV6)
+		port_diff = csum_add(port_diff, addr_diff);
+	return ctx_csum_l4(ctx, p->l4_off + ICMP_CHECK, outer_diff, port_diff, GL_IS_IPV6, false);
 }
 
 /* Carries out what the flow says: `to` holds the tuple at the end of the way, p the one it arrived with. */
@@ -114,28 +119,29 @@ static __always_inline int rewrite_forward(gl_ctx *ctx, struct pkt *p, const str
 	__u32 l3_diff = 0, addr_diff;
 
 	if (translate) {
-		gl_ip addrs[2] = { to->new_src_be, to->new_dst_be };
+		gl_ip *addrs = p->addrs;
 
 		/* An error may come from a router on the way, who keeps its name. */
-		if (p->related && p->error_from_router)
-			addrs[0] = p->orig_src_be;
+		addrs[0] = p->related && p->error_from_router ? p->orig_src_be : to->new_src_be;
+		addrs[1] = to->new_dst_be;
 		addr_diff = csum_diff_ip(csum_diff_ip(0, &p->orig_src_be, &addrs[0]), &p->orig_dst_be, &addrs[1]);
 		l3_diff = addr_diff;
-		if (ctx_store(ctx, p->l3_off + IPV4_SRC, addrs, sizeof(addrs)))
+		if (ctx_store(ctx, p->l3_off + IP_AT_SRC, addrs, 2 * sizeof(gl_ip)))
 			return -1;
-		if (p->related ? rewrite_quote(ctx, p, to) : rewrite_transport(ctx, p, to, addr_diff))
+		if (p->related ? rewrite_quote(ctx, p, to, addr_diff) : rewrite_transport(ctx, p, to, addr_diff))
 			return -1;
 	}
 	if (to->flags & GL_FLOW_F_ROUTED) {
-		__u8 was[2] = { p->ttl, p->proto };
-		__u8 now[2] = { p->ttl - 1, p->proto };
+		const __u8 now = p->ttl - 1;
 
-		l3_diff = csum_add(l3_diff, csum_diff16(was[0] | was[1] << 8, now[0] | now[1] << 8));
-		if (ctx_store(ctx, p->l3_off + IPV4_TTL, now, sizeof(now)))
+		l3_diff = csum_add(l3_diff, csum_diff16(p->ttl, now));
+		if (ctx_store(ctx, p->l3_off + IP_AT_TTL, &now, sizeof(now)))
 			return -1;
 	}
-	if (l3_diff && ctx_csum_l3(ctx, p->l3_off + IPV4_CHECK, l3_diff))
+#if !GL_IS_IPV6
+	if (l3_diff && ctx_csum_l3(ctx, p->l3_off + IP_AT_CHECK, l3_diff))
 		return -1;
+#endif
 	return 0;
 }
 

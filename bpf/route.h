@@ -99,6 +99,10 @@ static __always_inline enum step route_own_network(struct pkt *p, const struct o
 		if (ip_is_subnet_broadcast(&o->key.dst_be, &gw->mask_be))
 			return drop(p, GL_DROP_BROADCAST_FOREIGN);
 	}
+#if GL_IS_IPV6
+	if (ip_equal(&o->key.dst_be, &network->link6_be))
+		return o->echo && !p->frag ? STEP_ECHO_REPLY : drop(p, GL_DROP_GATEWAY_PROTOCOL);
+#endif
 	return STEP_NEXT;
 }
 
@@ -117,6 +121,11 @@ static __always_inline enum step route_by_gateway(struct pkt *p, struct opening 
 	step = route_own_network(p, o, network);
 	if (step)
 		return step;
+	/* Routers leave them where they are (RFC 4291 2.5.6). */
+	if (ip_is_link_local(&o->key.dst_be))
+		return drop(p, GL_DROP_UNKNOWN_HOST);
+	if (ip_is_link_local(&o->key.src_be))
+		return drop(p, GL_DROP_MARTIAN);
 	if (host_lookup(p, in->network, &o->key.dst_be, &slot))
 		return target_port(p, o, slot, true);
 	if (in->mode == GL_MODE_ISOLATED)
@@ -187,8 +196,9 @@ static __always_inline enum step outside_source(struct pkt *p, const struct open
 	if (o->hairpin)
 		return STEP_NEXT;
 	key.tenant_side_be = bpf_htonl(GL_TENANT_SIDE(o->tenant, p->side));
-	if (is_martian_dst(&o->key.src_be) || ip_is_broadcast(&o->key.src_be) || ip_is_multicast(&o->key.src_be) ||
-	    public_lookup(p, &o->key.src_be, GL_BLOCK_WHOLE, in->uplink) || bpf_map_lookup_elem(&gl_route, &key))
+	if (is_martian_dst(&o->key.src_be) || ip_is_link_local(&o->key.src_be) || ip_is_broadcast(&o->key.src_be) ||
+	    ip_is_multicast(&o->key.src_be) || public_lookup(p, &o->key.src_be, GL_BLOCK_WHOLE, in->uplink) ||
+	    bpf_map_lookup_elem(&gl_route, &key))
 		return drop(p, GL_DROP_MARTIAN);
 	return STEP_NEXT;
 }

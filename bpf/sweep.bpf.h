@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Takes expired flows away: one kernel timer per tenant walks that tenant's table. The loader starts it by running
+/* Takes expired flows away: one kernel timer per tenant walks that tenant's tables. The loader starts it by running
  * sweep_tc once with the tenant's index in bytes 14..17 of the packet, host order. */
 #ifndef GL_SWEEP_BPF_H
 #define GL_SWEEP_BPF_H
@@ -66,25 +66,59 @@ static long sweep_flow(struct bpf_map *map, struct gl_flow_key *key, struct gl_f
 	return 0;
 }
 
-static int sweep_tenant(void *map, __u32 *tenant, struct gl_sweep_timer *sweep)
+/* One walk of the tenant's table; how many entries went. Global, as the timer belongs to IPv4's object. */
+__noinline int GL_PROGRAM(sweep_table)(__u32 tenant, __u32 now)
 {
-	struct sweep s = { .table_tenant = *tenant };
-	__u32 index = *tenant, zero = 0;
+	struct sweep s = { .table_tenant = tenant, .now = now };
+	const __u32 zero = 0;
 	struct gl_control_val *control = bpf_map_lookup_elem(&gl_control, &zero);
 	struct gl_tenant_val *val = NULL;
-	void *table = flow_table(index);
+	void *table = flow_table(tenant);
+
+	if (control)
+		val = tenant_by_index(tenant, control->side);
+	if (!table || !val)
+		return 0;
+	s.tenant = *val;
+	bpf_for_each_map_elem(table, sweep_flow, &s, 0);
+	return s.expired;
+}
+
+#if !GL_IS_IPV6
+
+int GL_PROGRAM6(sweep_table)(__u32 tenant, __u32 now);
+int GL_PROGRAM6(frag_expired)(__u32 now);
+
+/* Takes the datagrams of all tenants away that were not finished in time. Whichever tenant's timer comes first does it,
+ * and none while there are no fragments. */
+static __always_inline void sweep_frags(__u32 now)
+{
+	const __u32 zero = 0;
+	struct gl_sweep_timer *sweep = bpf_map_lookup_elem(&gl_sweep, &zero);
+	__u32 last, left;
+
+	if (!sweep)
+		return;
+	last = sweep->fragments;
+	if (!last || now - last < GL_SWEEP_SECONDS || __sync_val_compare_and_swap(&sweep->fragments, last, 0) != last)
+		return;
+	left = GL_PROGRAM(frag_expired)(now);
+	left |= GL_PROGRAM6(frag_expired)(now);
+	if (left)
+		sweep->fragments = now;
+}
+
+static int sweep_tenant(void *map, __u32 *tenant, struct gl_sweep_timer *sweep)
+{
+	const __u32 index = *tenant, now = bpf_ktime_get_coarse_ns() / 1000000000ull;
+	__u32 expired;
 
 	(void)map;
-	s.now = bpf_ktime_get_coarse_ns() / 1000000000ull;
-	if (control)
-		val = tenant_by_index(index, control->side);
-	if (val)
-		s.tenant = *val;
-	if (table && val)
-		bpf_for_each_map_elem(table, sweep_flow, &s, 0);
-	frag_sweep(s.now);
+	expired = GL_PROGRAM(sweep_table)(index, now);
+	expired += GL_PROGRAM6(sweep_table)(index, now);
+	sweep_frags(now);
 	sweep->runs++;
-	sweep->expired += s.expired;
+	sweep->expired += expired;
 	bpf_timer_start(&sweep->timer, GL_SWEEP_SECONDS * 1000000000ull, 0);
 	return 0;
 }
@@ -112,4 +146,5 @@ SEC("tc") int sweep_tc(struct __sk_buff *ctx)
 	return TC_ACT_OK;
 }
 
+#endif
 #endif

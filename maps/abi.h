@@ -449,7 +449,8 @@ struct gl_frag_val {
 	__u32 seen; /* seconds: the first fragment */
 	__u32 tenant;
 	__u16 total; /* end of the last fragment, units of 8; 0: not seen yet */
-	__u16 pad;
+	__u8 proto; /* the transport's */
+	__u8 pad;
 	struct gl_frag_part part[GL_FRAG_PARTS]; /* disjoint, adjacent ones are merged */
 };
 

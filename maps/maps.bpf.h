@@ -37,7 +37,8 @@ struct gl_frag_locked {
 	__u32 seen;
 	__u32 tenant;
 	__u16 total;
-	__u16 pad;
+	__u8 proto;
+	__u8 pad;
 	struct gl_frag_part part[GL_FRAG_PARTS];
 };
 

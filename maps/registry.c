@@ -249,6 +249,7 @@ static const struct gl_field frag_val[] = {
 	FIELD("seen", struct gl_frag_val, seen, GL_FIELD_UINT),
 	FIELD("tenant", struct gl_frag_val, tenant, GL_FIELD_UINT),
 	FIELD("total", struct gl_frag_val, total, GL_FIELD_UINT),
+	FIELD("proto", struct gl_frag_val, proto, GL_FIELD_UINT),
 	REPEATED("first", struct gl_frag_val, part, part[0].first, GL_FIELD_UINT),
 	REPEATED("end", struct gl_frag_val, part, part[0].end, GL_FIELD_UINT),
 	END,

@@ -3,6 +3,7 @@
  * 14..17 of the packet, host order. Neighbours: bpf/sweep.bpf.h, drive.c (runs it). */
 #include "bpf/sweep.bpf.h"
 
+#if !GL_IS_IPV6
 SEC("tc") int sweep_now(struct __sk_buff *ctx)
 {
 	__u32 tenant = 0;
@@ -13,3 +14,4 @@ SEC("tc") int sweep_now(struct __sk_buff *ctx)
 	sweep_tenant(&gl_sweep, &tenant, sweep);
 	return TC_ACT_OK;
 }
+#endif
