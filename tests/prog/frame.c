@@ -222,7 +222,8 @@ static struct head put_ipv4(struct writer *w, const struct frame *f)
 	size_t ihl = f->option ? 24 : 20;
 	uint32_t option_be = htonl(f->option);
 
-	put(w, (uint8_t[]){ f->version_ihl ? f->version_ihl : 0x40 | ihl / 4, 0, 0, 0 }, 4);
+	put(w, (uint8_t[]){ f->version_ihl ? f->version_ihl : (f->version ? f->version : 4) << 4 | ihl / 4, 0, 0, 0 },
+	    4);
 	put16(w, f->id);
 	put16(w, f->frag);
 	put(w, (uint8_t[]){ f->ttl ? f->ttl : 64, f->proto0 ? 0 : f->proto, 0, 0 }, 4);

@@ -60,7 +60,7 @@ struct frame {
 	const char *src, *dst;
 	uint8_t ttl, proto; /* ttl 0: 64 */
 	bool proto0; /* protocol 0 */
-	uint8_t version_ihl; /* 0: fits */
+	uint8_t version, version_ihl; /* 0: fits */
 	uint16_t id, frag; /* frag: as in the header */
 	uint16_t total; /* 0: fits */
 	uint32_t option; /* host order; 0: none. Router alert is IPv6's, too */
@@ -69,7 +69,6 @@ struct frame {
 	 * 1), number behind the last header */
 	const char *ext;
 	uint32_t payload;
-	uint8_t version; /* 0: 6 */
 	bool ipv4; /* in IPv6's turn: an IPv4 packet */
 
 	uint16_t sport, dport; /* ICMP queries: sport is the identifier, dport the sequence */
