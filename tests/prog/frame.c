@@ -423,7 +423,7 @@ size_t frame_build(const struct frame *f, uint8_t *buf)
 		put_ip(&w, f->arp_tip);
 	} else if (f->src) {
 		w.at += build_ip(f, w.at, &l4);
-		cut += cut >= 34 ? l4 - (f->option ? 24 : 20) : 0;
+		cut += cut >= 34 && !f->payload ? l4 - (f->option ? 24 : 20) : 0;
 	} else {
 		w.at += f->len;
 	}

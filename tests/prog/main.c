@@ -50,6 +50,8 @@ static void test_family(uint8_t of, bool everything)
 	rows_public();
 	rows_bridge();
 	rows_errors();
+	if (of == 6)
+		rows_ipv6();
 	test_states();
 	test_tcp();
 	test_limits();

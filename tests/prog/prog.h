@@ -95,7 +95,7 @@ struct frame {
 
 	uint16_t len; /* bytes of payload */
 	uint16_t pad; /* bytes behind the packet */
-	uint16_t cut; /* the frame's length, where shorter than it should be */
+	uint16_t cut; /* the frame's length, where shorter than it should be; with `payload` as it is */
 };
 
 #define FRAME_MAX 4096
@@ -247,6 +247,7 @@ void rows_refused(void);
 void rows_public(void);
 void rows_bridge(void);
 void rows_errors(void);
+void rows_ipv6(void);
 void test_states(void);
 void test_tcp(void);
 void test_limits(void);

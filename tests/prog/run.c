@@ -161,7 +161,7 @@ static int wanted_verdict(enum hook hook, const struct row *row)
 
 static void check_drops(const struct row *row, const struct dev *dev)
 {
-	const enum gl_drop drop = family_drop(row->drop);
+	const enum gl_drop drop = row->in.ipv4 ? row->drop : family_drop(row->drop);
 	int cpus = libbpf_num_possible_cpus();
 	struct gl_count_val *vals = calloc(cpus, sizeof(*vals));
 	struct gl_drops_key key, *at = NULL;
