@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "prog.h"
@@ -19,6 +20,17 @@ static void clear_hash(int fd)
 		bpf_map_delete_elem(fd, key);
 }
 
+/* As if every interface had been told of its router just now: nobody is told again with what a row asks. */
+static void router_is_known(uint32_t slot)
+{
+	struct gl_ra_sent_val val = { .count = 1 };
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	val.seconds = now.tv_sec;
+	bpf_map_update_elem(world.obj.map[GL_MAP_RA_SENT], &slot, &val, BPF_ANY);
+}
+
 void counts_clear(void)
 {
 	struct gl_traffic_val *zero = calloc(libbpf_num_possible_cpus(), sizeof(*zero));
@@ -26,8 +38,10 @@ void counts_clear(void)
 
 	clear_hash(world.obj.map[GL_MAP_DROPS]);
 	for (size_t i = 0; i < world.dev_count; i++) {
-		if (world.devs[i].slot != GL_NO_SLOT)
+		if (world.devs[i].slot != GL_NO_SLOT) {
 			bpf_map_update_elem(world.obj.map[GL_MAP_TRAFFIC], &world.devs[i].slot, zero, BPF_ANY);
+			router_is_known(world.devs[i].slot);
+		}
 		while (read(world.devs[i].tap, frame, sizeof(frame)) > 0)
 			;
 	}

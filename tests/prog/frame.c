@@ -366,6 +366,7 @@ static struct frame discovery_of(const struct frame *f, char dst[80])
 	} else {
 		snprintf(dst, 80, "%s", announcement || to_probe ? "ff02::1" : f->arp_tip);
 		nd.type = 136;
+		nd.dmac = to_probe ? ALL : f->dmac;
 		nd.target = f->arp_sip;
 		nd.nd_flags = 0x20 | (announcement || to_probe ? 0 : 0x40) | (strncmp(f->arp_sip, "gw:", 3) ? 0 : 0x80);
 	}

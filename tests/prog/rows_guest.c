@@ -107,6 +107,7 @@ static const struct row neighbours[] = {
 	  .in = { ETH(ALL, "n1"), ARP(1, "n1", "n1", NULL, GW) },
 	  .out = { ETH("n1", GW), ARP(2, GW, GW, "n1", "n1") } },
 	{ .name = "the gateway's MAC, padded",
+	  .ip = V4_ONLY,
 	  .on = "n1",
 	  .verdict = BACK,
 	  .in = { ETH(ALL, "n1"), ARP(1, "n1", "n1", NULL, GW), .pad = 18 },
