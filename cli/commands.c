@@ -126,6 +126,19 @@ const struct command commands[] = {
 			      { "flows delete --proto tcp --dport 22", "cut every connection to port 22" } },
 	},
 	{
+		.name = "advertise",
+		.operands = "",
+		.summary = "send IPv6 router advertisements now",
+		.text = "Guests are told about their router when they ask, and again with other traffic once the "
+			"network's interval has gone by; nothing runs in the background for that. This tells them "
+			"now: those of one tenant, network or interface, or all, and prints how many interfaces they "
+			"were. A timer may call it where a strict period is wanted.",
+		.options = OPTIONS_WHO,
+		.run = cmd_advertise,
+		.examples = { { "advertise", "tell all guests" },
+			      { "advertise --network front", "tell the guests of one network" } },
+	},
+	{
 		.name = "dump",
 		.operands = "[MAP]",
 		.summary = "print every entry of the raw maps, typed",

@@ -50,6 +50,7 @@ int cmd_delete(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_flows(struct cli *cli);
+int cmd_advertise(struct cli *cli);
 int cmd_dump(struct cli *cli);
 int cmd_version(struct cli *cli);
 int cmd_help(struct cli *cli);

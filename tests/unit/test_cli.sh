@@ -106,7 +106,7 @@ is "no command: nothing on standard output" [ ! -s "$tmp/out" ]
 
 # ---- help: every command, from -h as from help
 mapfile -t commands < <("$gl" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-is "ten commands" [ "${commands[*]}" = "check plan apply delete status show flows dump version help" ]
+is "eleven commands" [ "${commands[*]}" = "check plan apply delete status show flows advertise dump version help" ]
 for command in "${commands[@]}"; do
 	run help "$command"
 	is "help $command" [ "$status" = 0 ]
@@ -179,6 +179,13 @@ is "apply of a bad definition makes no state" [ ! -e "$tmp/state" ]
 run -j flows delete --all --bpffs "$tmp/bpf" --state "$tmp/state"
 is "flows delete where nothing is" json "d == {'deleted': 0}"
 is "flows delete makes no state" [ ! -e "$tmp/state" ]
+run -j advertise --bpffs "$tmp/bpf" --state "$tmp/state"
+is "advertise where nothing is" json "d == {'told': 0}"
+run advertise --tenant none --bpffs "$tmp/bpf" --state "$tmp/state"
+is "advertise says how many it told" out_has "0 interfaces told"
+is "advertise makes no state" [ ! -e "$tmp/state" ]
+usage_error "advertise takes no option '--proto'" advertise --proto tcp
+usage_error "'now' is one word too many" advertise now
 printf 'version: 1\n"\377\033": 1\n' >"$tmp/bytes.yaml"
 run -j check "$tmp/bytes.yaml"
 is "check: what is not UTF-8 still makes a document" json "len(d['errors']) >= 1"
