@@ -19,11 +19,13 @@ import threading
 import time
 import traceback
 
+import family
 import world
+from family import ip, name  # noqa: F401
 from frames import *  # noqa: F403  the suites take all from here
 from world import Failed, Netns, Skip, ensure, enter_world, libc, mount, sh, wait_for  # noqa: F401
 
-IP_PKTINFO = 8
+IP_PKTINFO, IPV6_RECVPKTINFO, IPV6_PKTINFO = 8, 49, 50
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SEED = int(os.environ.get("GL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 BUILD = os.path.join(ROOT, "build")
@@ -41,9 +43,11 @@ class Lab:
 
     made = 0
 
-    def __init__(self, mtu=1500, uplink="veth", beside=None):
-        """beside: another lab, whose outside is this one's as well; the host is then 203.0.113.2 behind 203.0.113.1."""
+    def __init__(self, mtu=1500, uplink="veth", beside=None, families=None):
+        """beside: another lab, whose outside is this one's as well; the host is then 203.0.113.2 behind 203.0.113.1.
+        families: those of the definitions, if not all that are there."""
         Lab.made += 1
+        self.families = families or family.FAMILIES
         port, host_ip, router_ip = ("out0", HOST_IP, ROUTER_IP) if not beside else ("out9", "203.0.113.2", "203.0.113.1")
         prefix = f"{Lab.made}-"
         self.tmp = INSTANCE or tempfile.mkdtemp(dir=world.SCRATCH)
@@ -52,7 +56,7 @@ class Lab:
             mount("bpf", self.tmp + "/bpf", "bpf")
         self.bpffs, self.state_dir = self.tmp + "/bpf/gl", self.tmp + "/state"
         self.prefix = prefix
-        self.host, self.out = Netns(prefix + "host"), beside.out if beside else Netns(prefix + "out")
+        self.host, self.out = Netns(prefix + "host", six=False), beside.out if beside else Netns(prefix + "out")
         self.guests, self.taps, self.spaces = {}, {}, [self.host] if beside else [self.host, self.out]
         self.uplink = uplink
         self.wire = "wan"
@@ -66,11 +70,16 @@ class Lab:
         self.out.sh(f"ethtool -K {port} gro on")
         # A card that takes tags out of frames would hide them from XDP, and guestlane then leaves XDP off.
         self.host.sh(f"ethtool -K {self.wire} rxvlan off")
+        self.host.six = 6 in family.FAMILIES
+        for key, value in (("disable_ipv6", 0), *Netns.IPV6.items()) if self.host.six else ():
+            for dev in ("lo", "wan"):  # as a host does that has IPv6 where it needs it
+                self.host.sysctl(f"ipv6/conf/{dev}/{key}", value)
         self.host.ip(f"addr add {host_ip}/24 dev wan", "link set wan up", f"route add default via {router_ip}")
         self.out.ip(f"addr add {router_ip}/24 dev {port}", f"link set {port} up")
         if not beside:
             self.out.ip(f"addr add {SERVER_IP}/32 dev lo")
         self.out.sysctl("ipv4/ip_forward", 1)
+        self.out.sysctl("ipv6/conf/all/forwarding", 1)
         if INSTANCE:
             self.wipe()
 
@@ -122,19 +131,18 @@ class Lab:
                             text=text, timeout=timeout)
 
     def apply(self, yaml, check=True):
-        r = self.gl("apply", "-", text=yaml, check=check)
+        r = self.gl("apply", "-", text=family.definition(yaml, tuple(self.families)), check=check)
         self.definition = yaml
         return r
 
     def wipe(self):
         """Nothing of the last definition is left in force."""
-        if INSTANCE:
+        if INSTANCE or os.path.isdir(self.bpffs):
             self.gl("apply", "-", text="version: 1\n")  # the programs stay loaded
-        elif os.path.isdir(self.bpffs):
-            self.gl("delete", "--all", check=False)
 
     def show(self, *what):
-        return rows(json.loads(self.gl("-j", "show", *what).stdout))
+        """The rows of a `show`, with addresses by their names."""
+        return family.named(rows(json.loads(self.gl("-j", "show", *(ip(w) for w in what)).stdout)))
 
     def status(self):
         return json.loads(self.gl("-j", "status").stdout)
@@ -219,10 +227,11 @@ class Echo:
 
     def __init__(self, ns, addr="0.0.0.0", tcp=(), udp=()):
         self.peers, self.socks, self.stop = [], [], False
-        for port in tcp:
-            self._start(self._tcp, ns.tcp_listen(addr, port))
-        for port in udp:
-            self._start(self._udp, ns.udp(addr, port))
+        for of in (4, 6) if ns.six else (4,):
+            for port in tcp:
+                self._start(self._tcp, ns.tcp_listen(addr, port, of))
+            for port in udp:
+                self._start(self._udp, ns.udp(addr, port, of=of))
 
     def _start(self, fn, sock):
         sock.settimeout(0.3)
@@ -250,13 +259,17 @@ class Echo:
                 c.sendall(f"{peer[0]}:{peer[1]} ".encode() + data)
 
     def _udp(self, s):
-        s.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        level, info = socket.IPPROTO_IP, IP_PKTINFO
+        if s.family == socket.AF_INET6:
+            level, info = socket.IPPROTO_IPV6, IPV6_PKTINFO
+        s.setsockopt(level, IP_PKTINFO if info == IP_PKTINFO else IPV6_RECVPKTINFO, 1)
         while not self.stop:
             try:
                 data, aux, _, peer = s.recvmsg(65536, 64)
                 self.peers.append(peer)
-                ours = aux[0][2][4:8]  # answer from the address that was asked
-                s.sendmsg([f"{peer[0]}:{peer[1]} ".encode(), data], [(0, IP_PKTINFO, bytes(4) + ours + bytes(4))], 0, peer)
+                held = aux[0][2]  # answer from the address that was asked
+                ours = bytes(4) + held[4:8] + bytes(4) if info == IP_PKTINFO else held[:16] + bytes(4)
+                s.sendmsg([f"{peer[0]}:{peer[1]} ".encode(), data], [(level, info, ours)], 0, peer)
             except TimeoutError:
                 continue
             except OSError:
@@ -278,7 +291,13 @@ def tcp_ask(ns, addr, port, text=b"hello", source=None, timeout=8.0):
         except OSError as e:
             raise Failed(f"{ns.name}: TCP to {addr}:{port}: {e}") from None
     ensure(answer.endswith(text), f"TCP {addr}:{port} answered {answer!r}")
-    return answer.split(b" ")[0].decode().split(":")[0]
+    return seen_as(answer)[0]
+
+
+def seen_as(answer):
+    """The address and port by which an Echo server knows us."""
+    addr, _, port = answer.split(b" ")[0].decode().rpartition(":")
+    return addr, int(port)
 
 
 def udp_ask(ns, addr, port, text=b"hello", timeout=4.0, tries=4):
@@ -291,7 +310,7 @@ def udp_ask(ns, addr, port, text=b"hello", timeout=4.0, tries=4):
                 continue
             ensure(peer == (addr, port), f"answer from {peer}, asked {addr}:{port}")
             ensure(answer.endswith(text), f"UDP {addr}:{port} answered {answer!r}")
-            return answer.split(b" ")[0].decode().split(":")[0]
+            return seen_as(answer)[0]
     raise Failed(f"{ns.name}: UDP to {addr}:{port} is not answered")
 
 
@@ -371,11 +390,35 @@ def transfer(sender, receiver, addr, port=5555, size=32 << 20, bind="0.0.0.0"):
 # ---- running --------------------------------------------------------------------------------------------------------
 
 TESTS = []
+BOTH = (4, 6)
 
 
-def test(fn):
+def test(fn, families=BOTH):
+    """A test runs once for each family, but where it is about one of them; what it means is the same."""
+    fn.families = getattr(fn, "families", families)
     TESTS.append(fn)
     return fn
+
+
+def only(number):
+    """A decorator for tests that are about one family; innermost."""
+    def decorate(fn):
+        fn.families = (number,)
+        return fn
+
+    return decorate
+
+
+def once(fn):
+    """A decorator for tests that mix the families; innermost."""
+    return only(family.TESTED[0])(fn)
+
+
+def like(run, fn):
+    """run stands for fn, of which it makes more."""
+    run.__name__, run.__doc__ = fn.__name__, fn.__doc__
+    run.families = getattr(fn, "families", BOTH)
+    return run
 
 
 def shared(site):
@@ -390,20 +433,24 @@ def shared(site):
             ensure(made[0], "the shared site could not be made, see above")
             fn(made[0])
 
-        run.__name__, run.__doc__ = fn.__name__, fn.__doc__
-        return test(run)
+        return test(like(run, fn))
 
     return decorate
 
 
+IDLE = {}
+
+
 @contextlib.contextmanager
 def lab(**kw):
-    """A Lab for one test, or for several."""
-    made = Lab(**kw)
+    """A Lab for one test; the next that wants such a one gets it with nothing in it but the programs that are loaded."""
+    idle = IDLE.setdefault(tuple(sorted(kw.items())), [])
+    made = idle.pop() if idle else Lab(**kw)
     try:
         yield made
     finally:
-        made.close()
+        made.reset()
+    idle.append(made)
 
 
 def main():
@@ -415,12 +462,14 @@ def main():
     random.seed(SEED)
     enter_world()
     passed = failed = skipped = 0
-    chosen = [t for t in TESTS if not args or any(a in t.__name__ for a in args)]
-    for t in chosen:
-        proves = " ".join((t.__doc__ or t.__name__).split())
+    chosen = [(t, f) for t in TESTS if not args or any(a in t.__name__ for a in args)
+              for f in family.TESTED if f in t.families]
+    for t, number in chosen:
+        proves = " ".join((t.__doc__ or t.__name__).split()) + (", by IPv6" if number == 6 else "")
         started = time.monotonic()
         try:
-            t()
+            with family.turn(number):
+                t()
             passed += 1
             print(f"ok    {proves} ({time.monotonic() - started:.1f} s)", flush=True)
         except Skip as e:

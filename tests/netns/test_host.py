@@ -13,8 +13,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import (BROADCAST, HOST_IP, ROUTER_IP, SERVER_IP, ZERO, Echo, arp, ask_again, ensure, eth, icmp4, refused, tcp4, tcp_ask,
-                test, transfer, udp4, udp_ask)
+from gl import (BROADCAST, HOST_IP, ROUTER_IP, SERVER_IP, Echo, ask_again, echo, ensure, family, frame, link_local, refused,
+                seen_as, tcp, tcp_ask, test, transfer, udp, udp_ask, who_has)
 
 DEFINITION = """
 version: 1
@@ -74,7 +74,7 @@ def untouched(s):
     ensure(refused(s.lab.out.connect, HOST_IP, 23), "a closed port")
     s.lab.out.sh("ip neigh flush all")
     s.lab.host.sh("ip neigh flush dev wan")
-    ensure(s.lab.out.ping(HOST_IP, 2) and s.lab.host.ping(ROUTER_IP, 2), "ARP both ways")
+    ensure(s.lab.out.ping(HOST_IP, 2) and s.lab.host.ping(ROUTER_IP, 2), "neighbours are found both ways")
 
 
 @hosted
@@ -91,9 +91,8 @@ def side_by_side(s):
             answer = u.recv(100)
         except TimeoutError:
             answer, _ = ask_again(u, text.encode(), (SERVER_IP, 53))
-        public, _, back = answer.decode().partition(" ")
+        back, port = answer.decode().partition(" ")[2], seen_as(answer)[1]
         ensure(back == text, f"{who} got another's answer: {back}")
-        port = int(public.split(":")[1])
         ensure((16384 <= port <= 32767) == (who == "guest"), f"{who} is seen with port {port}")
         u.close()
 
@@ -153,17 +152,20 @@ def out_of_reach(s):
         ensure(refused(tcp_ask, s.a, addr, 22, timeout=0.4), f"{addr}:22 is reached")
         ensure(refused(tcp_ask, s.r, addr, 22, timeout=0.4), f"{addr}:22 is reached from the routed network")
         ensure(refused(udp_ask, s.a, addr, 53, timeout=0.4), f"{addr}:53 is reached")
-    s.raw.send(eth(BROADCAST, RAW, 0x806, arp(1, RAW, RAWIP, ZERO, "10.0.0.1")))
-    gw = s.raw.expect(lambda f: f.kind == 0x806 and f.op == 2, what="ARP reply").arp_smac
-    targets = (gw, s.lab.host.mac("wan"), s.lab.host.mac("raw"), s.lab.host.mac("mgmt"), BROADCAST, "01:00:5e:00:00:01")
+    gw = gateway(s)
+    targets = (gw, s.lab.host.mac("wan"), s.lab.host.mac("raw"), s.lab.host.mac("mgmt"), BROADCAST,
+               family.of("01:00:5e:00:00:01", "33:33:00:00:00:01"))
+    links = family.of((), (link_local(s.lab.host.mac("wan")), link_local(s.lab.host.mac("raw")), "ff02::2", "ff02::1:2"))
     ensure(not s.ssh.peers or all(a == ROUTER_IP for a, _ in s.ssh.peers), "a guest was served before")
     for dst in targets:
-        for addr in (HOST_IP, *OTHERS, "127.0.0.1", "255.255.255.255", "198.51.100.255", "224.0.0.1"):
+        for addr in (HOST_IP, *OTHERS, "127.0.0.1", "255.255.255.255", "198.51.100.255", "224.0.0.1", *links):
             for port in (22, 53, 67, 547, 3784, 4789):
-                s.raw.send(eth(dst, RAW, 0x800, udp4(RAWIP, addr, 40000, port, b"x")))
-                s.raw.send(eth(dst, RAW, 0x800, tcp4(RAWIP, addr, 40000, port)))
-            s.raw.send(eth(dst, RAW, 0x800, icmp4(RAWIP, addr)))
-            s.raw.send(eth(dst, RAW, 0x806, arp(1, RAW, RAWIP, ZERO, addr)))
+                s.raw.send(frame(dst, RAW, udp(RAWIP, addr, 40000, port, b"x")))
+                s.raw.send(frame(dst, RAW, tcp(RAWIP, addr, 40000, port)))
+            s.raw.send(frame(dst, RAW, echo(RAWIP, addr)))
+            question = who_has(RAW, RAWIP, addr)
+            s.raw.send(gl.mac(dst) + question[6:])
+            s.raw.send(question)
     time.sleep(0.1)
     leaked = stack.leaked()
     ensure(not leaked, lambda: f"in the host's stack: {leaked[0]}")
@@ -183,7 +185,7 @@ def no_way_in(s):
         tx.bind(("raw", 0))
     for _ in range(3):
         with contextlib.suppress(OSError):  # the sender is told of the drop
-            tx.send(eth(RAW, s.lab.host.mac("raw"), 0x800, udp4(HOST_IP, RAWIP, 1, 2, b"from the host")))
+            tx.send(frame(RAW, s.lab.host.mac("raw"), udp(HOST_IP, RAWIP, 1, 2, b"from the host")))
     tx.close()
     ensure(not s.raw.drain(), "the host's frame reached the guest")
     s.lab.expect_drops(before, {"HOST_TO_GUEST": 3}, "raw")
@@ -197,8 +199,7 @@ def host_and_floods(s):
     """thousands of flows of a guest leave the host's own new and old connections working"""
     with s.lab.out.connect(HOST_IP, 22) as keep:
         for n in range(5000):
-            s.raw.send(eth(BROADCAST if n % 50 == 0 else gateway(s), RAW, 0x800,
-                           udp4(RAWIP, SERVER_IP, 1024 + n, 9, b"flood")))
+            s.raw.send(frame(BROADCAST if n % 50 == 0 else gateway(s), RAW, udp(RAWIP, SERVER_IP, 1024 + n, 9, b"flood")))
         keep.sendall(b"still there")
         ensure(keep.recv(100).endswith(b"still there"), "an old connection")
         own_traffic(s.lab)
@@ -206,8 +207,8 @@ def host_and_floods(s):
 
 def gateway(s):
     if not hasattr(s, "gw"):
-        s.raw.send(eth(BROADCAST, RAW, 0x806, arp(1, RAW, RAWIP, ZERO, "10.0.0.1")))
-        s.gw = s.raw.expect(lambda f: f.kind == 0x806 and f.op == 2, what="ARP reply").arp_smac
+        s.raw.send(who_has(RAW, RAWIP, "10.0.0.1"))
+        s.gw = s.raw.expect(lambda f: f.tells, what="the gateway's answer").tells[1]
     return s.gw
 
 

@@ -19,8 +19,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import (HOST_IP, ROUTER_IP, SERVER_IP, Echo, ask_again, ensure, eth, icmp4, refused, tcp_ask, transfer,
-                udp4, udp_ask, wait_for)
+from gl import (HOST_IP, ROUTER_IP, SERVER_IP, Echo, ask_again, echo, ensure, eth, family, ip, l3_len, refused, seen_as, tcp_ask,
+                transfer, udp4, udp_ask, wait_for)
 
 MANY, FEW, FREE, OTHER = "198.51.100.20", "198.51.100.21", "198.51.100.22", "203.0.113.20"
 FAR = "192.0.2.130"  # behind a link of 1,400 bytes and one more router
@@ -86,8 +86,9 @@ tenants:
         interfaces: [{{ tap: tap-q, mac: "52:54:00:00:00:01", network: front, addresses: [10.0.0.11] }}]
 """
 # Frames of the host whose source is private, also inside the ICMP errors that quote what a guest got, and tagged ones.
-PRIVATE = ("(src net 10.0.0.0/8 or arp src net 10.0.0.0/8 or vlan or "
-           "(icmp and (icmp[0] = 3 or icmp[0] = 11) and icmp[24] = 10))")
+PRIVATE = ("(src net 10.0.0.0/8 or arp src net 10.0.0.0/8 or src net fd00:db8:a00::/40 or "
+           "(icmp and (icmp[0] = 3 or icmp[0] = 11) and icmp[24] = 10) or "
+           "(ip6 and ip6[6] = 58 and ip6[40] < 5 and ip6[72] = 0xfd and ip6[76] = 10) or vlan)")  # vlan shifts what follows
 
 
 class Watch:
@@ -137,8 +138,9 @@ class Site:
                      "link set home0 up")
         self.home.ip("addr add 192.168.1.2/24 dev eth0", "link set eth0 up", "route add default via 192.168.1.1")
         self.masq.sysctl("ipv4/ip_forward", 1)
+        self.masq.sysctl("ipv6/conf/all/forwarding", 1)
         self.masq.sh("nft", "-f", "-", text="""
-            table ip t {
+            table inet t {
                 counter bad { }
                 chain nat { type nat hook postrouting priority 100; oifname "eth0" masquerade; }
                 # An unasked datagram that it took for its own would hold the port against its home's flow.
@@ -165,14 +167,7 @@ def watched(fn):
         ensure(s.watch.p.poll() is None, "the watch on the uplink has ended")
         ensure(not s.watch.seen, lambda: f"private on the uplink: {s.watch.seen[:3]}")
 
-    run.__name__, run.__doc__ = fn.__name__, fn.__doc__
-    return sited(run)
-
-
-def public(answer):
-    """Address and port as the server saw them."""
-    addr, _, port = answer.split(b" ")[0].decode().partition(":")
-    return addr, int(port)
+    return sited(gl.like(run, fn))
 
 
 @watched
@@ -193,7 +188,7 @@ def thousand(s):
         except TimeoutError:
             answer, _ = ask_again(u, text, (SERVER_IP, 53))
         ensure(answer.endswith(b" " + text), f"{text} got another's answer: {answer}")
-        addr, port = public(answer)
+        addr, port = seen_as(answer)
         ensure(addr == MANY and 20000 <= port <= 21999, f"{addr}:{port} is not in the range")
         ensure(port not in ports, f"{text} and {ports.get(port)} share port {port}")
         ensure(port & 1 == u.getsockname()[1] & 1, f"port {u.getsockname()[1]} became {port}: another parity")
@@ -217,7 +212,7 @@ def sixty_four(s):
     for n in range(64):
         u = s.c.udp(timeout=0.5)
         answer, _ = ask_again(u, b"flow%d" % n, (SERVER_IP, 53))
-        socks.append((u, public(answer)))
+        socks.append((u, seen_as(answer)))
     ensure({port for _, (_, port) in socks} == set(range(30016, 30080)), "not every port is used, once")
     before = s.lab.drops()
     with s.c.udp(timeout=0.3) as late:
@@ -228,16 +223,16 @@ def sixty_four(s):
         ensure(rows[0]["ago_ms"] < 20000 and rows[0]["address"] == FEW, f"show nat: {rows}")
         # To another destination the same ports serve once more.
         answer, _ = ask_again(late, b"elsewhere", (SERVER_IP, 3478))
-        ensure(public(answer)[0] == FEW, f"{answer}")
+        ensure(seen_as(answer)[0] == FEW, f"{answer}")
         for u, mapped in socks:  # none was evicted
             answer, _ = ask_again(u, b"still", (SERVER_IP, 53))
-            ensure(public(answer) == mapped, f"{mapped} became {public(answer)}")
+            ensure(seen_as(answer) == mapped, f"{mapped} became {seen_as(answer)}")
         # One flow goes, and its port is the next one's.
         gone, mapped = socks.pop(13)
         s.lab.gl("flows", "delete", "--tenant", "few", "--sport", str(gone.getsockname()[1]), "--dport", "53")
         gone.close()
         answer, _ = ask_again(late, b"in its place", (SERVER_IP, 53))
-        ensure(public(answer) == mapped, f"{mapped} is free, {public(answer)} was taken")
+        ensure(seen_as(answer) == mapped, f"{mapped} is free, {seen_as(answer)} was taken")
     before = s.lab.drops()
     ensure(udp_ask(s.a, SERVER_IP, 53) == MANY and udp_ask(s.p, SERVER_IP, 53) == FREE, "another tenant suffers")
     ensure(not s.lab.new_drops(before), "another tenant's drops")
@@ -250,7 +245,7 @@ def sixty_four(s):
 def independent(s):
     """endpoint-independent mapping: one port for all destinations, while only who was written to may answer"""
     with s.p.udp(timeout=0.5) as u, s.lab.out.udp(ROUTER_IP, 9000) as other, s.lab.out.udp(SERVER_IP, 9001) as same_host:
-        seen = {public(ask_again(u, b"x", to)[0]) for to in ((SERVER_IP, 53), (SERVER_IP, 3478), (ROUTER_IP, 53))}
+        seen = {seen_as(ask_again(u, b"x", to)[0]) for to in ((SERVER_IP, 53), (SERVER_IP, 3478), (ROUTER_IP, 53))}
         ensure(len(seen) == 1, f"seen as {seen}")
         mapped = seen.pop()
         before = s.lab.drops()
@@ -270,7 +265,7 @@ def independent(s):
 def punch(one, other):
     """Two ends learn their public addresses from a third, then write to each other until both have heard."""
     with one.udp(timeout=0.2) as u, other.udp(timeout=0.2) as v:
-        at = [public(ask_again(x, b"who am I", (SERVER_IP, 3478))[0]) for x in (u, v)]
+        at = [seen_as(ask_again(x, b"who am I", (SERVER_IP, 3478))[0]) for x in (u, v)]
         heard = {u: False, v: False}
         for _ in range(20):
             u.sendto(b"punch", at[1])
@@ -288,20 +283,18 @@ def punch(one, other):
 @watched
 def hole_punching(s):
     """guests behind two hosts of ours, and one behind Linux' masquerade, find each other through a third party"""
-    lab = gl.Lab(beside=s.lab)
-    try:
-        q = lab.guest("q", "10.0.0.11/24", "10.0.0.1", "52:54:00:00:00:01")
-        lab.apply(BESIDE)
-        at = punch(s.p, q)
-        ensure((at[0][0], at[1][0]) == (FREE, OTHER), f"{at}")
-    finally:
-        lab.close()
+    if not hasattr(s, "q"):
+        s.beside = gl.Lab(beside=s.lab)
+        s.q = s.beside.guest("q", "10.0.0.11/24", "10.0.0.1", "52:54:00:00:00:01")
+        s.beside.apply(BESIDE)
+    at = punch(s.p, s.q)
+    ensure((at[0][0], at[1][0]) == (FREE, OTHER), f"{at}")
     at = punch(s.p, s.home)
     ensure((at[0][0], at[1][0]) == (FREE, MASQ), f"{at}")
 
 
 def invalid(s):
-    doc = json.loads(s.masq.sh("nft", "-j", "list", "counter", "ip", "t", "bad").stdout)
+    doc = json.loads(s.masq.sh("nft", "-j", "list", "counter", "inet", "t", "bad").stdout)
     return [x["counter"]["packets"] for x in doc["nftables"] if "counter" in x][0]
 
 
@@ -313,9 +306,10 @@ def behind_conntrack(s):
         ensure(tcp_ask(s.home, MANY, 8080, b"again%d" % n) == MASQ, "one connection after the other")
     transfer(s.home, s.a, MANY, port=5555, size=16 << 20)
     # The other way: the Linux router forwards to its home.
-    s.masq.sh("nft", "add chain ip t pre { type nat hook prerouting priority -100; }")
-    s.masq.sh("nft", "add rule ip t pre iifname eth0 tcp dport 7000 dnat to 192.168.1.2:7000")
-    s.masq.sh("nft", "add rule ip t through ct status dnat accept")
+    s.masq.sh("nft", "add chain inet t pre { type nat hook prerouting priority -100; }")
+    s.masq.sh("nft", "add rule inet t pre iifname eth0 meta nfproto " + family.of("ipv4", "ipv6") +
+              f" tcp dport 7000 dnat {family.of('ip', 'ip6')} to {ip('192.168.1.2')}")
+    s.masq.sh("nft", "add rule inet t through ct status dnat accept")
     transfer(s.b, s.home, MASQ, port=7000, size=16 << 20)
     ensure(invalid(s) == 0, f"{invalid(s)} packets are invalid to Linux")
 
@@ -323,10 +317,10 @@ def behind_conntrack(s):
 @watched
 def iperf(s):
     """iperf3 through NAT: four streams out, one back, datagrams"""
-    s.lab.out.popen("iperf3", "-s", "-B", SERVER_IP, stdout=-3, stderr=-3)
-    wait_for(lambda: "5201" in s.lab.out.sh("ss -Hltn").stdout, 5, "iperf3's server")
+    s.lab.out.popen("iperf3", "-s", "-B", ip(SERVER_IP), stdout=-3, stderr=-3)
+    wait_for(lambda: s.lab.out.listens(SERVER_IP, 5201), 5, "iperf3's server")
     for args in (("-P", "4"), ("-R",), ("-u", "-b", "20M", "-l", "1200")):
-        r = s.a.sh("iperf3", "-c", SERVER_IP, "-t", "1", "-J", *args, check=False)
+        r = s.a.sh("iperf3", "-c", ip(SERVER_IP), "-t", "1", "-J", *args, check=False)
         doc = json.loads(r.stdout)
         ensure("error" not in doc and r.returncode == 0, f"{args}: {doc.get('error')}")
         end = doc["end"].get("sum_received") or doc["end"]["sum"]
@@ -337,9 +331,9 @@ def iperf(s):
 def names(s):
     """DNS of a real server by UDP and TCP, from both mappings"""
     s.lab.out.popen("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--port=5353",
-                    f"--listen-address={SERVER_IP}", "--bind-interfaces", "--address=/example.test/192.0.2.99", "--user=root",
+                    f"--listen-address={ip(SERVER_IP)}", "--bind-interfaces", "--address=/example.test/192.0.2.99", "--user=root",
                     "--pid-file=", stdout=-3, stderr=-3)
-    wait_for(lambda: ":5353" in s.lab.out.sh("ss -Hltn").stdout, 5, "dnsmasq")
+    wait_for(lambda: s.lab.out.listens(SERVER_IP, 5353), 5, "dnsmasq")
     query = struct.pack("!HHHHHH", 4711, 0x100, 1, 0, 0, 0) + b"\7example\4test\0\0\1\0\1"
     for g in (s.a, s.p, s.r):
         with g.udp(timeout=1) as u:
@@ -404,21 +398,21 @@ FTPServer((sys.argv[2], 21), FTPHandler).serve_forever()
 @watched
 def ftp(s):
     """FTP passive works without a helper; active mode and forged replies make nobody open a way in"""
-    store = os.path.join(s.lab.tmp, "ftp")
+    store = os.path.join(s.lab.tmp, f"ftp{family.now()}")
     os.mkdir(store)
     data = os.urandom(300000)
-    s.lab.out.popen("/usr/bin/python3", "-c", FTP_SERVER, store, SERVER_IP, stdout=-3, stderr=-3)
-    wait_for(lambda: ":21 " in s.lab.out.sh("ss -Hltn").stdout, 10, "the FTP server")
+    s.lab.out.popen("/usr/bin/python3", "-c", FTP_SERVER, store, ip(SERVER_IP), stdout=-3, stderr=-3)
+    wait_for(lambda: s.lab.out.listens(SERVER_IP, 21), 10, "the FTP server")
     for g in (s.a, s.r):
         with g:
-            with ftplib.FTP(SERVER_IP, timeout=10) as f:
+            with ftplib.FTP(ip(SERVER_IP), timeout=10) as f:
                 f.login()
                 f.storbinary("STOR blob", __import__("io").BytesIO(data))
                 got = []
                 f.retrbinary("RETR blob", got.append)
                 ensure(b"".join(got) == data, "the file differs")
     flows = len(s.lab.show("flows", "--tenant", "many"))
-    with s.a, ftplib.FTP(SERVER_IP, timeout=3) as f:
+    with s.a, ftplib.FTP(ip(SERVER_IP), timeout=3) as f:
         f.login()
         f.set_pasv(False)
         # Active mode: the guest names an address that only a helper would translate.
@@ -439,10 +433,10 @@ def traced(s):
     listener = s.far.tcp_listen(FAR, 80)
     for g, gw in ((s.a, "10.0.0.1"), (s.r, "192.168.50.1")):
         for args in ((), ("-I",), ("-T", "-p", "80")):
-            r = g.sh("traceroute", "-n", "-q", "3", "-w", "2", "-m", "4", *args, FAR)
+            r = g.sh("traceroute", "-n", "-q", "3", "-w", "2", "-m", "4", *args, ip(FAR))
             hops = [line.split()[1:] for line in r.stdout.splitlines()[1:]]
             for hop, want in zip(hops, (gw, ROUTER_IP, FAR)):
-                ensure(want in hop, f"{g.name} {args}: {r.stdout}")
+                ensure(ip(want) in hop, f"{g.name} {args}: {r.stdout}")
             ensure(len(hops) == 3, f"{g.name} {args}: {r.stdout}")
     listener.close()
 
@@ -452,16 +446,17 @@ def narrow(s):
     """behind a link of 1,400 bytes transfers with DF complete, and the guest learns the path's MTU, translated and routed"""
     for g in (s.a, s.r):
         transfer(g, s.far, FAR, size=4 << 20)
-        route = g.sh(f"ip route get {FAR}").stdout
+        route = g.route(FAR)
         ensure("mtu 1400" in route, f"{g.name} did not learn the path's MTU: {route}")
-        ensure(not g.ping(FAR, 1, 1, "-s", "1380", "-M", "do") and g.ping(FAR, 2, 2, "-s", "1372", "-M", "do"), "echo with DF")
+        most = 1400 - 8 - l3_len()
+        ensure(not g.ping(FAR, 1, 1, "-s", str(most + 8), "-M", "do") and g.ping(FAR, 2, 2, "-s", str(most), "-M", "do"), "echo with DF")
         ensure(g.ping(FAR, 2, 2, "-s", "4000", "-M", "dont"), "echo in fragments")
 
 
 @watched
 def smaller_segments(s):
     """with `mss: 1200` both ends' SYNs announce at most that, and a transfer goes through; elsewhere they are kept"""
-    for g, most in ((s.p, 1200), (s.a, 1460)):
+    for g, most in ((s.p, 1200), (s.a, 1500 - 20 - l3_len())):
         with s.lab.out.tcp_listen(SERVER_IP, 7777) as listener, g.connect(SERVER_IP, 7777) as c:
             accepted, _ = listener.accept()
             with accepted:
@@ -493,19 +488,18 @@ def same_echo(s):
     with contextlib.ExitStack() as stack:
         pings = []
         for g in (s.a, s.b, s.c):
-            x = stack.enter_context(g.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
-            x.settimeout(2)
-            pings.append((g, x))
+            pings.append((g, stack.enter_context(g.raw_icmp())))
         for g, x in pings:
-            x.sendto(icmp4("0.0.0.0", SERVER_IP, ident=77, data=g.name.encode())[20:], (SERVER_IP, 0))
+            x.sendto(echo("0.0.0.0", SERVER_IP, ident=77, data=g.name.encode())[l3_len():], (SERVER_IP, 0))
         for g, x in pings:
-            answer = x.recv(200)[20:]
-            ensure(answer[0] == 0 and answer[4:6] == b"\0\x4d" and answer[8:] == g.name.encode(), f"{g.name} hears {answer}")
+            answer = b"\xff"
+            while answer[0] >= 130:  # neighbours are asked for by ICMP as well
+                answer = x.recv(200)[family.of(20, 0):]
+            ensure(answer[0] == family.of(0, 129) and answer[4:6] == b"\0\x4d" and answer[8:] == g.name.encode(), f"{g.name} hears {answer}")
         before = s.lab.drops()
-        with s.lab.out.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as tx:
-            tx.bind((ROUTER_IP, 0))
+        with s.lab.out.raw_icmp(ROUTER_IP) as tx:
             for ident in (77, 20000, 20001):
-                tx.sendto(icmp4(ROUTER_IP, MANY, kind=0, ident=ident)[20:], (MANY, 0))
+                tx.sendto(echo(ROUTER_IP, MANY, reply=True, ident=ident)[l3_len():], (MANY, 0))
         s.lab.expect_drops(before, {"NO_FLOW": 3})
 
 

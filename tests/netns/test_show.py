@@ -14,7 +14,7 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import HOST_IP, SERVER_IP, Echo, Failed, ensure, refused, tcp_ask, udp_ask, wait_for
+from gl import SERVER_IP, Echo, Failed, ensure, family, ip, udp_ask, wait_for
 
 DEFINITION = """
 version: 1
@@ -77,12 +77,26 @@ class Site:
         return rows[0]
 
     def delete(self, *filters):
-        return json.loads(self.lab.gl("-j", "flows", "delete", *filters).stdout)["deleted"]
+        return json.loads(self.lab.gl("-j", "flows", "delete", *(ip(f) for f in filters)).stdout)["deleted"]
 
     def people(self, *what):
         """The cells of a table for people, row by row; two spaces or more lie between them."""
         lines = self.lab.gl("show", *what).stdout.split("\n")
         return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines if line.strip()]
+
+
+def shown(fn):
+    """A test of the site whose definition is in the family whose turn it is, and in no other."""
+    def run(s):
+        if tuple(s.lab.families) != (family.now(),):
+            s.lab.families = (family.now(),)
+            s.lab.apply(DEFINITION)
+        fn(s)
+
+    return sited(gl.like(run, fn))
+
+
+sited = gl.shared(Site)
 
 
 def say(sock, text=b"hello"):
@@ -111,7 +125,7 @@ def end(row, direction):
     return e["by"], e["group"], e["rule"]
 
 
-@gl.shared(Site)
+@shown
 def flows_tell_their_rule(s):
     """`show flows` tells the rule, or the group, that let a flow through at each end, with both directions' figures"""
     with contextlib.closing(s.a.connect("10.0.0.12", 5432)) as c:
@@ -134,7 +148,7 @@ def flows_tell_their_rule(s):
     ensure(row["state"] == "assured" and row["tcp_state"] is None, f"state: {row}")
 
 
-@gl.shared(Site)
+@shown
 def flows_are_found(s):
     """Flows are found by protocol, ends before and after translation, state and group"""
     s.delete("--all")
@@ -154,7 +168,7 @@ def flows_are_found(s):
             ensure(row["sport"] not in [r["sport"] for r in s.flows(*filters)], f"found by {filters}")
 
 
-@gl.shared(Site)
+@shown
 def nat_shows_all(s):
     """`show nat` lists translated flows, forwards and shares with the ports in use, and the moment a share ran out"""
     s.delete("--all")
@@ -193,7 +207,7 @@ def nat_shows_all(s):
         u.close()
 
 
-@gl.shared(Site)
+@shown
 def mappings_are_shown(s):
     """`show nat` lists endpoint-independent mappings, and `flows delete` leaves them"""
     s.delete("--all")
@@ -221,7 +235,7 @@ def mappings_are_shown(s):
         ensure({r["nat_sport"] for r in mine("flow")} == outside, "the port stayed")
 
 
-@gl.shared(Site)
+@shown
 def groups_show_rules(s):
     """`show groups` has every rule with what it let through, and every group with its members"""
     s.delete("--all")
@@ -260,7 +274,7 @@ def groups_show_rules(s):
         lab.apply(DEFINITION)
 
 
-@gl.shared(Site)
+@shown
 def delete_cuts(s):
     """`flows delete` ends an established TCP connection with its next packet; flows that were not named go on"""
     s.delete("--all")
@@ -287,7 +301,7 @@ def delete_cuts(s):
         ensure(is_cut(foreign), "blue's connection goes on")
 
 
-@gl.shared(Site)
+@shown
 def delete_lets_udp_begin(s):
     """UDP that is cut begins anew with its next packet; the answers' entry is gone as well"""
     s.delete("--all")
@@ -297,11 +311,11 @@ def delete_lets_udp_begin(s):
             u.recv(100)
             ensure(s.flow("--proto", "udp")["state"] == "assured", "the flow was answered")
             ensure(s.delete("--proto", "udp", "--flow-state", "assured") == 1, "one flow")
-            left = json.loads(s.lab.gl("-j", "dump", "gl_flow4").stdout)
-            ensure(not [r for r in left if r["key"]["proto"] == 17], f"left behind: {left}")
+            left = json.loads(s.lab.gl("-j", "dump", f"gl_flow{family.now()}").stdout)
+            ensure(not [r for r in left if r["key"]["proto"] == 17 and "mapp" not in r["key"]["kind"]], f"left behind: {left}")
 
 
-@gl.shared(Site)
+@shown
 def delete_is_counted(s):
     """Every flow that is cut counts as freed, while the programs count in the same place"""
     s.delete("--all")
@@ -325,7 +339,7 @@ def delete_is_counted(s):
     ensure(deleted > 20 and counted == deleted, f"{deleted} deleted, {counted} counted")
 
 
-@gl.shared(Site)
+@shown
 def delete_wants_words(s):
     """`flows delete` refuses to run without a filter, and says how many it cut"""
     r = s.lab.gl("flows", "delete", check=False)
@@ -336,7 +350,7 @@ def delete_wants_words(s):
     ensure(s.lab.gl("flows", "delete", "--dport", "53").stdout == "1 flow deleted\n", "one to cut")
 
 
-@gl.shared(Site)
+@shown
 def full_tables_are_told(s):
     """A tenant whose share of flows is used up reads so in `show tenants`, and `show nat` has the moment"""
     lab = s.lab
@@ -354,7 +368,7 @@ def full_tables_are_told(s):
     lab.apply(DEFINITION)
 
 
-@gl.shared(Site)
+@shown
 def tenants_begin_at_nothing(s):
     """A tenant that comes anew has nothing of what its number's last tenant was refused"""
     lab = s.lab
@@ -368,7 +382,7 @@ def tenants_begin_at_nothing(s):
     row = lab.show("tenants", "--tenant", "red")[0]
     ensure((row["nat_exhausted"], row["table_full"], row["flows"]) == (0, 0, 0), f"{row}")
     names = {f["map"]: f for f in lab.status()["maps"]}
-    ensure(names["gl_policy"]["used"] == 2 and names["gl_rule"]["used"] > 5 and "gl_frag4" in names, f"{names}")
+    ensure(names["gl_policy"]["used"] == 2 and names["gl_rule"]["used"] > 5 and f"gl_frag{family.now()}" in names, f"{names}")
 
 
 if __name__ == "__main__":

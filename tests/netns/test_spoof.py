@@ -11,8 +11,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import (BROADCAST, HOST_IP, NEEDS_CSUM, SERVER_IP, ZERO, arp, ensure, eth, icmp4, ip4, ipv4, mac, tcp4, udp4,
-                vnet)
+from gl import (BROADCAST, HOST_IP, NEEDS_CSUM, SERVER_IP, ZERO, arp, echo, ensure, eth, family, frame, icmp_proto, ip4, ipv4,
+                l3_len, mac, only, packet, tcp, udp, udp4, vnet, who_has)
 
 DEFINITION = """
 version: 1
@@ -24,12 +24,14 @@ tenants:
       - { name: back, mode: nat, uplink: wan, subnets: [10.0.1.0/24] }
       - { name: wire, mode: bridge, uplink: wan, subnets: [198.51.100.0/24], gateways: [198.51.100.1] }
       - { name: quiet, mode: isolated, subnets: [192.168.7.0/24], broadcast: false }
+      - { name: old, mode: isolated, subnets: [192.168.9.0/24] }  # IPv4
     guests:
       - name: evil
         interfaces:
           - { tap: evil, mac: "52:54:00:00:00:01", network: front, addresses: [10.0.0.11] }
           - { tap: evilwire, mac: "52:54:00:00:00:21", network: wire, addresses: [198.51.100.21] }
           - { tap: evilquiet, mac: "52:54:00:00:00:31", network: quiet, addresses: [192.168.7.31] }
+          - { tap: evilold, mac: "52:54:00:00:00:41", network: old, addresses: [192.168.9.41] }  # IPv4
       - name: good
         interfaces:
           - { tap: good, mac: "52:54:00:00:00:02", network: front, addresses: [10.0.0.12] }
@@ -44,15 +46,15 @@ MCAST = "01:00:5e:00:00:fb"
 class Site:
     def __init__(self):
         self.lab = gl.Lab()
-        for t in ("evil", "evilwire", "evilquiet", "good", "goodback", "goodwire", "goodquiet"):
+        for t in ("evil", "evilwire", "evilquiet", "evilold", "good", "goodback", "goodwire", "goodquiet"):
             setattr(self, t, self.lab.raw(t))
         self.lab.apply(DEFINITION)
-        self.evil.send(eth(BROADCAST, EVIL, 0x806, arp(1, EVIL, EIP, ZERO, "10.0.0.1")))
-        self.gw = self.evil.expect(lambda f: f.kind == 0x806 and f.op == 2, what="the gateway's ARP reply").arp_smac
+        self.evil.send(who_has(EVIL, EIP, "10.0.0.1"))
+        self.gw = self.evil.expect(lambda f: f.tells, what="the gateway's answer").tells[1]
         self.stack = gl.StackWatch(self.lab.host)
         self.wire = gl.Sniffer(self.lab.out, "out0")
         self.wan, self.router = self.lab.host.mac("wan"), self.lab.out.mac("out0")
-        self.others = [self.good, self.goodback, self.goodwire, self.goodquiet, self.evilwire, self.evilquiet]
+        self.others = [self.good, self.goodback, self.goodwire, self.goodquiet, self.evilwire, self.evilquiet, self.evilold]
 
     def quiet(self):
         for t in (*self.others, self.evil):
@@ -85,11 +87,11 @@ class Site:
     def honest(self):
         """The neighbours are unharmed: unicast both ways, and the gateway answers."""
         for a, b, am, bm, ai, bi in ((self.evil, self.good, EVIL, GOOD, EIP, GIP), (self.good, self.evil, GOOD, EVIL, GIP, EIP)):
-            a.send(eth(bm, am, 0x800, icmp4(ai, bi)))
-            f = b.expect(lambda f: f.proto == 1, what="honest echo request")
+            a.send(frame(bm, am, echo(ai, bi)))
+            f = b.expect(lambda f: f.icmp == "echo", what="honest echo request")
             ensure((f.src, f.dst, f.ip_src, f.ip_dst) == (am, bm, ai, bi), f"changed on its way: {f}")
-        self.good.send(eth(self.gw, GOOD, 0x800, icmp4(GIP, "10.0.0.1")))
-        self.good.expect(lambda f: f.proto == 1 and f.ip_src == "10.0.0.1", what="gateway's echo reply")
+        self.good.send(frame(self.gw, GOOD, echo(GIP, "10.0.0.1")))
+        self.good.expect(lambda f: f.icmp == "reply" and f.ip_src == "10.0.0.1", what="gateway's echo reply")
         self.quiet()
 
 
@@ -104,41 +106,42 @@ def cases(fn):
         fn(s)
         s.honest()
 
-    run.__name__, run.__doc__ = fn.__name__, fn.__doc__
-    return sited(run)
+    return sited(gl.like(run, fn))
 
 
-good_ip = icmp4(EIP, GIP)
+def good_ip():
+    return echo(EIP, GIP)
 
 
 @cases
 def source_mac(s):
-    """a foreign source MAC is dropped, in IP, ARP and unknown frames, also a neighbour's, group or zero one"""
+    """a foreign source MAC is dropped, in IP, in questions for neighbours and unknown frames, also a neighbour's, group or zero one"""
     for m in ("52:54:00:00:00:99", GOOD, s.gw, "03:00:00:00:00:01", BROADCAST, ZERO, s.wan):
-        s.drop(f"IP from {m}", eth(GOOD, m, 0x800, good_ip), "SPOOF_MAC")
-        s.drop(f"ARP from {m}", eth(BROADCAST, m, 0x806, arp(1, m, EIP, ZERO, GIP)), "SPOOF_MAC")
+        s.drop(f"IP from {m}", frame(GOOD, m, good_ip()), "SPOOF_MAC")
+        s.drop(f"question from {m}", who_has(m, EIP, GIP), "SPOOF_MAC")
         s.drop(f"unknown type from {m}", eth(BROADCAST, m, 0x22F0, bytes(46)), "SPOOF_MAC")
     before = s.lab.drops()
     for i in range(50):  # flapping
-        s.evil.send(eth(GOOD, GOOD if i & 1 else EVIL, 0x800, good_ip))
+        s.evil.send(frame(GOOD, GOOD if i & 1 else EVIL, good_ip()))
     s.lab.expect_drops(before, {"SPOOF_MAC": 25})
     ensure(len(s.good.drain()) == 25, "honest frames among the flapping ones must arrive")
 
 
 @cases
 def source_address(s):
-    """a foreign IPv4 source is dropped: a neighbour's, the gateway's, outside ones, other networks' and none at all"""
+    """a foreign source address is dropped: a neighbour's, the gateway's, outside ones, other networks' and none at all"""
     for a in (GIP, "10.0.0.1", "10.0.1.12", SERVER_IP, HOST_IP, "10.0.0.200", WEIP):
-        s.drop(f"UDP from {a}", eth(GOOD, EVIL, 0x800, udp4(a, GIP, 1, 2, b"x")), "SPOOF_IP")
-        s.drop(f"to the outside from {a}", eth(s.gw, EVIL, 0x800, udp4(a, SERVER_IP, 1, 2, b"x")), "SPOOF_IP")
-    s.drop("neighbour's address on the segment", eth(WGOOD, WEVIL, 0x800, icmp4(WGIP, WEIP)), "SPOOF_IP", tap=s.evilwire)
+        s.drop(f"UDP from {a}", frame(GOOD, EVIL, udp(a, GIP, 1, 2, b"x")), "SPOOF_IP")
+        s.drop(f"to the outside from {a}", frame(s.gw, EVIL, udp(a, SERVER_IP, 1, 2, b"x")), "SPOOF_IP")
+    s.drop("neighbour's address on the segment", frame(WGOOD, WEVIL, echo(WGIP, WEIP)), "SPOOF_IP", tap=s.evilwire)
     for a in ("127.0.0.1", "255.255.255.255", "224.0.0.1", "240.0.0.1", "0.0.0.0"):
-        s.drop(f"UDP from {a}", eth(GOOD, EVIL, 0x800, udp4(a, GIP, 1, 2, b"x")), "SPOOF_IP")
+        s.drop(f"UDP from {a}", frame(GOOD, EVIL, udp(a, GIP, 1, 2, b"x")), "SPOOF_IP")
     for a in ("127.0.0.1", "0.0.0.0", "240.0.0.1"):
-        s.drop(f"UDP to {a}", eth(s.gw, EVIL, 0x800, udp4(EIP, a, 1, 2, b"x")), "MARTIAN")
+        s.drop(f"UDP to {a}", frame(s.gw, EVIL, udp(EIP, a, 1, 2, b"x")), "MARTIAN")
 
 
 @cases
+@only(4)
 def arp_sender(s):
     """gratuitous ARP and ARP replies with the gateway's or a neighbour's address are dropped"""
     for a in ("10.0.0.1", GIP, "10.0.0.99", HOST_IP):
@@ -162,29 +165,27 @@ def tags(s):
     """802.1Q and 802.1ad tags are dropped, priority tags and stacks of them included"""
     for kind in (0x8100, 0x88A8):
         for vid in (0, 1, 100, 4095):
-            tag = struct.pack("!H", vid)
-            s.drop(f"IP tagged {kind:#x} {vid}", eth(GOOD, EVIL, kind, tag + b"\x08\0" + good_ip), "VLAN_TAGGED")
-            s.drop(f"ARP tagged {kind:#x} {vid}", eth(BROADCAST, EVIL, kind, tag + b"\x08\6" + arp(1, EVIL, EIP, ZERO, GIP)),
-                   "VLAN_TAGGED")
+            s.drop(f"IP tagged {kind:#x} {vid}", gl.tag(frame(GOOD, EVIL, good_ip()), vid, kind), "VLAN_TAGGED")
+            s.drop(f"question tagged {kind:#x} {vid}", gl.tag(who_has(EVIL, EIP, GIP), vid, kind), "VLAN_TAGGED")
     stack = b"\0\0\x81\0" * 3 + b"\0\0\x86\xdd" + bytes(60)
     s.drop("VLAN 0 stack, then IPv6", eth(GOOD, EVIL, 0x8100, stack), "VLAN_TAGGED")
     s.drop("tag and nothing behind it", eth(GOOD, EVIL, 0x8100, b"\0\5"), "RUNT")
-    s.drop("tagged on the segment", eth(WGOOD, WEVIL, 0x8100, b"\0\5\x08\0" + icmp4(WEIP, WGIP)), "VLAN_TAGGED", tap=s.evilwire)
+    s.drop("tagged on the segment", gl.tag(frame(WGOOD, WEVIL, echo(WEIP, WGIP)), 5), "VLAN_TAGGED", tap=s.evilwire)
 
 
 @cases
 def ethertypes(s):
-    """LLC/SNAP with a false length, MPLS stacks and unknown ethertypes are dropped; IPv6 is off"""
+    """LLC/SNAP with a false length, MPLS stacks and unknown ethertypes are dropped, and IPv6 where it is off"""
     six = b"\x60\0\0\0\0\0\x3a\xff" + bytes(32)
     s.drop("LLC/SNAP with IPv6 behind", eth(GOOD, EVIL, 0x0040, b"\xaa\xaa\3\0\0\0\x86\xdd" + six), "ETHERTYPE")
-    s.drop("LLC/SNAP with a false length", eth(GOOD, EVIL, 0x05DC, b"\xaa\xaa\3\0\0\0\x08\0" + good_ip), "ETHERTYPE")
+    s.drop("LLC/SNAP with a false length", eth(GOOD, EVIL, 0x05DC, b"\xaa\xaa\3\0\0\0\x08\0" + good_ip()), "ETHERTYPE")
     s.drop("length 0", eth(GOOD, EVIL, 0, b"\xaa\xaa\3\0\0\0\x08\6" + bytes(28)), "ETHERTYPE")
     for kind in (0x8847, 0x8848):
-        s.drop("MPLS", eth(GOOD, EVIL, kind, b"\0\1\0\x40" * 20 + b"\0\1\1\x40" + good_ip), "ETHERTYPE")
+        s.drop("MPLS", eth(GOOD, EVIL, kind, b"\0\1\0\x40" * 20 + b"\0\1\1\x40" + good_ip()), "ETHERTYPE")
     for kind in (0x8863, 0x8864, 0x22F0, 0x88F7, 0x8906, 0x6558, 0x894F, 0xFFFF, 0x0600, 0x9100, 0x88B5):
         s.drop(f"type {kind:#x}", eth(BROADCAST, EVIL, kind, bytes(46)), "ETHERTYPE")
         s.drop(f"type {kind:#x} on the segment", eth(BROADCAST, WEVIL, kind, bytes(46)), "ETHERTYPE", tap=s.evilwire)
-    s.drop("IPv6", eth("33:33:00:00:00:01", EVIL, 0x86DD, six), "IPV6_OFF")
+    s.drop("IPv6", eth("33:33:00:00:00:01", "52:54:00:00:00:41", 0x86DD, six), "IPV6_OFF", tap=s.evilold)
 
 
 @cases
@@ -196,11 +197,12 @@ def link_control(s):
         s.drop("LACP", eth("01:80:c2:00:00:02", m, 0x8809, b"\1\1" + bytes(50)), "LINK_CONTROL", tap=tap)
         s.drop("802.1X", eth("01:80:c2:00:00:03", m, 0x888E, bytes(46)), "LINK_CONTROL", tap=tap)
         s.drop("pause", eth("01:80:c2:00:00:01", m, 0x8808, b"\0\1\xff\xff" + bytes(42)), "LINK_CONTROL", tap=tap)
-        s.drop("IP to the bridge group", eth("01:80:c2:00:00:00", m, 0x800, good_ip), "LINK_CONTROL", tap=tap)
+        s.drop("IP to the bridge group", frame("01:80:c2:00:00:00", m, good_ip()), "LINK_CONTROL", tap=tap)
         s.drop("pause to a neighbour", eth(GOOD, m, 0x8808, b"\0\1\xff\xff" + bytes(42)), "LINK_CONTROL", tap=tap)
 
 
 @cases
+@only(4)
 def headers(s):
     """IP headers that contradict themselves or the frame, protocol 0 and source routes are dropped"""
     data = b"\0\7\0\7\0\x0c\0\0abcd"
@@ -229,13 +231,13 @@ def headers(s):
 @cases
 def padding(s):
     """padding up to Ethernet's least length is harmless, more bytes behind the IP packet are refused"""
-    ip = udp4(EIP, GIP, 7, 9, b"padded")
-    for pad in (1, 4, 12):
-        s.evil.send(eth(GOOD, EVIL, 0x800, ip) + b"\xff" * pad)
+    ip = udp(EIP, GIP, 7, 9, b"padded")
+    for pad in family.of((1, 4, 12), (1, 3)):
+        s.evil.send(frame(GOOD, EVIL, ip) + b"\xff" * pad)
         f = s.good.expect(lambda f: f.proto == 17, what=f"datagram with {pad} bytes behind it")
         ensure(f.l4[8:] == b"padded" and f.checksums_right(), f"damaged: {f}")
     for pad in (13, 18, 400):
-        s.drop(f"{pad} bytes behind the packet", eth(GOOD, EVIL, 0x800, ip) + b"\xff" * pad, "IP_MALFORMED")
+        s.drop(f"{pad} bytes behind the packet", frame(GOOD, EVIL, ip) + b"\xff" * pad, "IP_MALFORMED")
 
 
 @cases
@@ -246,51 +248,52 @@ def runts(s):
         if s.evil.send(eth(GOOD, EVIL, 0x800)[:n]):
             s.lab.expect_drops(before, {"RUNT": 1})
     s.unheard("runt", s.evil)
-    s.drop("header alone", eth(GOOD, EVIL, 0x800), "IP_MALFORMED")
+    s.drop("header alone", eth(GOOD, EVIL, family.of(0x800, 0x86DD)), "IP_MALFORMED")
     s.drop("header of ARP alone", eth(BROADCAST, EVIL, 0x806), "ARP_MALFORMED")
 
 
 @cases
 def virtio_headers(s):
     """a virtio header that contradicts its frame never reaches a receiver in that state"""
-    ip_end, tcp = 34, tcp4(EIP, GIP, 7, 80, flags=16, data=b"d" * 4000, partial=True)
-    udp = udp4(EIP, GIP, 7, 9, b"d" * 4000, partial=True)
-    small = udp4(EIP, GIP, 7, 9, b"d" * 100, partial=True)
+    ip_end = 14 + l3_len()
+    large, datagram = tcp(EIP, GIP, 7, 80, flags=16, data=b"d" * 4000, partial=True), udp(EIP, GIP, 7, 9, b"d" * 4000, partial=True)
+    small = udp(EIP, GIP, 7, 9, b"d" * 100, partial=True)
+    gso_tcp, gso_other = family.of((gl.GSO_TCPV4, gl.GSO_TCPV6), (gl.GSO_TCPV6, gl.GSO_TCPV4))
     tries = [
-        ("TCP segmentation of UDP", udp, vnet(NEEDS_CSUM, gl.GSO_TCPV4, 54, 1000, ip_end, 16)),
-        ("UDP segmentation of TCP", tcp, vnet(NEEDS_CSUM, gl.GSO_UDP_L4, 42, 1000, ip_end, 6)),
-        ("IPv6 segmentation of IPv4", tcp, vnet(NEEDS_CSUM, gl.GSO_TCPV6, 54, 1000, ip_end, 16)),
-        ("segments of 0", tcp, vnet(NEEDS_CSUM, gl.GSO_TCPV4, 54, 0, ip_end, 16)),
-        ("segments of 1", tcp, vnet(NEEDS_CSUM, gl.GSO_TCPV4, 54, 1, ip_end, 16)),
-        ("segmentation without a checksum", tcp, vnet(0, gl.GSO_TCPV4, 54, 1000)),
+        ("TCP segmentation of UDP", datagram, vnet(NEEDS_CSUM, gso_tcp, 54, 1000, ip_end, 16)),
+        ("UDP segmentation of TCP", large, vnet(NEEDS_CSUM, gl.GSO_UDP_L4, 42, 1000, ip_end, 6)),
+        ("the other family's segmentation", large, vnet(NEEDS_CSUM, gso_other, 54, 1000, ip_end, 16)),
+        ("segments of 0", large, vnet(NEEDS_CSUM, gso_tcp, 54, 0, ip_end, 16)),
+        ("segments of 1", large, vnet(NEEDS_CSUM, gso_tcp, 54, 1, ip_end, 16)),
+        ("segmentation without a checksum", large, vnet(0, gso_tcp, 54, 1000)),
         ("checksum of TCP over UDP", small, vnet(NEEDS_CSUM, 0, 0, 0, ip_end, 16)),
         ("checksum start in the addresses", small, vnet(NEEDS_CSUM, 0, 0, 0, 26, 0)),
         ("checksum start in the data", small, vnet(NEEDS_CSUM, 0, 0, 0, 60, 6)),
         ("checksum over the source port", small, vnet(NEEDS_CSUM, 0, 0, 0, ip_end, 0)),
         ("checksum start beyond the frame", small, vnet(NEEDS_CSUM, 0, 0, 0, 4000, 6)),
         ("header longer than the frame", small, vnet(NEEDS_CSUM, gl.GSO_UDP_L4, 9000, 50, ip_end, 6)),
-        ("segmentation of ICMP", icmp4(EIP, GIP, data=b"d" * 3000), vnet(NEEDS_CSUM, gl.GSO_TCPV4, 42, 1000, ip_end, 2)),
+        ("segmentation of ICMP", echo(EIP, GIP, data=b"d" * 3000), vnet(NEEDS_CSUM, gso_tcp, 42, 1000, ip_end, 2)),
         ("unknown segmentation", small, vnet(NEEDS_CSUM, 7, 42, 50, ip_end, 6)),
         ("tunnel segmentation", small, vnet(NEEDS_CSUM, 0x20, 42, 50, ip_end, 6)),
-        ("UDP fragmentation of TCP", tcp, vnet(NEEDS_CSUM, gl.GSO_UDP, 54, 1000, ip_end, 16)),
-        ("UDP segmentation with its sum in the data", udp, vnet(NEEDS_CSUM, gl.GSO_UDP_L4, 42, 1000, 60, 6)),
+        ("UDP fragmentation of TCP", large, vnet(NEEDS_CSUM, gl.GSO_UDP, 54, 1000, ip_end, 16)),
+        ("UDP segmentation with its sum in the data", datagram, vnet(NEEDS_CSUM, gl.GSO_UDP_L4, 42, 1000, 60, 6)),
     ]
     # Small frames are another road: what a card would never segment.
-    whole = tcp4(EIP, GIP, 7, 80, flags=16, data=b"d" * 400)
-    for what, ip in (("TCP", whole), ("UDP", udp4(EIP, GIP, 7, 9, b"d" * 400)), ("ICMP", icmp4(EIP, GIP, data=b"d" * 400)),
-                     ("OSPF", ipv4(EIP, GIP, 89, b"d" * 400))):
+    whole = tcp(EIP, GIP, 7, 80, flags=16, data=b"d" * 400)
+    for what, ip in (("TCP", whole), ("UDP", udp(EIP, GIP, 7, 9, b"d" * 400)), ("ICMP", echo(EIP, GIP, data=b"d" * 400)),
+                     ("OSPF", packet(EIP, GIP, 89, b"d" * 400))):
         for gso in (gl.GSO_TCPV4, gl.GSO_UDP, gl.GSO_TCPV6, gl.GSO_UDP_L4):
             for size in (1, 100, 60000):
                 for flags, start, offset in ((0, 0, 0), (NEEDS_CSUM, ip_end, 16), (NEEDS_CSUM, ip_end, 6)):
                     tries.append((f"small {what}, segmentation {gso} of {size}, flags {flags}, sum at {offset}", ip,
                                   vnet(flags, gso, 54, size, start, offset)))
     # The flow of all that is TCP here.
-    s.evil.send(eth(GOOD, EVIL, 0x800, tcp4(EIP, GIP, 7, 80, flags=2)))
+    s.evil.send(frame(GOOD, EVIL, tcp(EIP, GIP, 7, 80, flags=2)))
     s.good.expect(lambda f: f.proto == 6, what="the SYN")
     accepted, wrong = 0, []
     for what, ip, hdr in tries:
         before = s.lab.drops() if accepted < 20 else None
-        if not s.evil.send(eth(GOOD, EVIL, 0x800, ip), hdr):
+        if not s.evil.send(frame(GOOD, EVIL, ip), hdr):
             continue
         accepted += 1
         try:
@@ -300,11 +303,11 @@ def virtio_headers(s):
             continue
         for f in heard:
             flags, gso, _, size, start, offset, _ = struct.unpack("=BBHHHHH", f.hdr)
-            proto_gso = {6: (gl.GSO_TCPV4,), 17: (gl.GSO_UDP_L4, gl.GSO_UDP)}.get(f.proto, ())
+            proto_gso = {6: (gso_tcp,), 17: (gl.GSO_UDP_L4, gl.GSO_UDP)}.get(f.proto, ())
             fits = gso & 0x7F == 0 or (gso & 0x7F in proto_gso and size >= 8 and flags & NEEDS_CSUM)
             if flags & NEEDS_CSUM:
                 # A sum behind a UDP header may be that of a tunnel inside the guest, as any inside unknown protocols.
-                least = {17: ip_end + 8, 6: 65536, 1: 65536}.get(f.proto, ip_end)
+                least = {17: ip_end + 8, 6: 65536, icmp_proto(): 65536}.get(f.proto, ip_end)
                 inside = not gso and least <= start and start + offset + 2 <= len(f.data)
                 fits &= inside or (start, offset) == (ip_end, 16 if f.proto == 6 else 6)
             if not fits:
@@ -317,21 +320,21 @@ def virtio_headers(s):
     ensure(not wrong, lambda: f"{len(wrong)} of {accepted} headers:\n      " + "\n      ".join(wrong[:8]))
     ensure(accepted >= 4, f"the kernel let only {accepted} of {len(tries)} headers through")
     # The gateway's own answers do not carry the state of what they answer.
-    for gso in (gl.GSO_TCPV4, gl.GSO_UDP, gl.GSO_UDP_L4):
-        for hdr in (vnet(0, gso, 42, 1), vnet(NEEDS_CSUM, gso, 42, 1, ip_end, 16 if gso == 1 else 6)):
-            s.evil.send(eth(s.gw, EVIL, 0x800, icmp4(EIP, "10.0.0.1", data=b"d" * 100)), hdr)
-            s.evil.send(eth(s.gw, EVIL, 0x800, udp4(EIP, SERVER_IP, 7, 9, b"d" * 100, ttl=1)), hdr)
-            s.evil.send(eth(s.gw, EVIL, 0x800, tcp4(EIP, SERVER_IP, 7, 9, data=b"d" * 100, ttl=1)), hdr)
-            s.evil.send(eth(BROADCAST, EVIL, 0x806, arp(1, EVIL, EIP, ZERO, "10.0.0.1") + bytes(60)), hdr)
-            s.evil.send(eth(GOOD, EVIL, 0x806, arp(2, EVIL, EIP, GOOD, GIP) + bytes(60)), hdr)
+    for gso in (gso_tcp, gl.GSO_UDP, gl.GSO_UDP_L4):
+        for hdr in (vnet(0, gso, 42, 1), vnet(NEEDS_CSUM, gso, 42, 1, ip_end, 16 if gso == gso_tcp else 6)):
+            s.evil.send(frame(s.gw, EVIL, echo(EIP, "10.0.0.1", data=b"d" * 100)), hdr)
+            s.evil.send(frame(s.gw, EVIL, udp(EIP, SERVER_IP, 7, 9, b"d" * 100, ttl=1)), hdr)
+            s.evil.send(frame(s.gw, EVIL, tcp(EIP, SERVER_IP, 7, 9, data=b"d" * 100, ttl=1)), hdr)
+            s.evil.send(who_has(EVIL, EIP, "10.0.0.1") + bytes(60), hdr)
+            s.evil.send(gl.is_at(EVIL, EIP, GOOD, GIP) + bytes(60), hdr)
     for t in (s.evil, s.good):
         for f in t.drain():
             ensure(f.hdr[:2] == b"\0\0", f"an answer with a virtio header of its question: {f}")
     s.quiet()
     # honest headers go through whole
-    s.evil.send(eth(GOOD, EVIL, 0x800, tcp), vnet(NEEDS_CSUM, gl.GSO_TCPV4, 54, 1000, ip_end, 16))
-    s.good.expect(lambda f: f.proto == 6 and f.hdr[1] == gl.GSO_TCPV4 and len(f.l4) == 4020 and f.checksums_right(), what="4000 bytes in one frame")
-    s.evil.send(eth(GOOD, EVIL, 0x800, small), vnet(NEEDS_CSUM, 0, 0, 0, ip_end, 6))
+    s.evil.send(frame(GOOD, EVIL, large), vnet(NEEDS_CSUM, gso_tcp, 54, 1000, ip_end, 16))
+    s.good.expect(lambda f: f.proto == 6 and f.hdr[1] == gso_tcp and len(f.l4) == 4020 and f.checksums_right(), what="4000 bytes in one frame")
+    s.evil.send(frame(GOOD, EVIL, small), vnet(NEEDS_CSUM, 0, 0, 0, ip_end, 6))
     s.good.expect(lambda f: f.proto == 17 and f.checksums_right(), what="a datagram with a partial sum")
 
 
@@ -340,6 +343,7 @@ def bootp(op, chaddr):
 
 
 @cases
+@only(4)
 def dhcp(s):
     """no guest plays DHCP server; a foreign chaddr does not ask; ports 53, 67, 547 and 3784 open no side door"""
     offer = udp4(EIP, "255.255.255.255", 67, 68, bootp(2, GOOD))
@@ -364,18 +368,19 @@ def dhcp(s):
 @cases
 def tunnels(s):
     """VXLAN, Geneve, GRE, IPIP and GUE end neither at the host nor at the gateway"""
-    whole = eth(GOOD, EVIL, 0x800, icmp4(EIP, GIP))
+    whole = frame(GOOD, EVIL, echo(EIP, GIP))
     for dst, reason in ((HOST_IP, "HOST_ADDRESS"), ("10.0.0.1", "GATEWAY_PROTOCOL")):
-        for what, ip in (("VXLAN", udp4(EIP, dst, 5000, 4789, b"\x08\0\0\0\0\0\1\0" + whole)),
-                         ("Geneve", udp4(EIP, dst, 5000, 6081, b"\0\0\x65\x58\0\0\1\0" + whole)),
-                         ("GUE", udp4(EIP, dst, 5000, 6080, b"\0\4\0\0" + whole[14:])), ("GRE", ipv4(EIP, dst, 47, b"\0\0\x65\x58" + whole)),
-                         ("IPIP", ipv4(EIP, dst, 4, whole[14:])), ("6in4", ipv4(EIP, dst, 41, b"\x60" + bytes(39))),
-                         ("ESP", ipv4(EIP, dst, 50, bytes(40)))):
-            ports = ip[9] == 17 or dst != HOST_IP  # what cannot be translated is refused before anybody asks where to
-            s.drop(f"{what} to {dst}", eth(s.gw, EVIL, 0x800, ip), reason if ports else "NAT_PROTOCOL")
+        for what, ip in (("VXLAN", udp(EIP, dst, 5000, 4789, b"\x08\0\0\0\0\0\1\0" + whole)),
+                         ("Geneve", udp(EIP, dst, 5000, 6081, b"\0\0\x65\x58\0\0\1\0" + whole)),
+                         ("GUE", udp(EIP, dst, 5000, 6080, b"\0\4\0\0" + whole[14:])), ("GRE", packet(EIP, dst, 47, b"\0\0\x65\x58" + whole)),
+                         ("IPIP", packet(EIP, dst, 4, good_ip())), ("6in4", packet(EIP, dst, 41, b"\x60" + bytes(39))),
+                         ("ESP", packet(EIP, dst, 50, bytes(40)))):
+            ports = ip[family.of(9, 6)] == 17 or dst != HOST_IP  # what cannot be translated is refused before anybody asks where to
+            s.drop(f"{what} to {dst}", frame(s.gw, EVIL, ip), reason if ports else "NAT_PROTOCOL")
 
 
 @cases
+@only(4)
 def broadcast(s):
     """directed broadcasts go nowhere, multicast does not leave by the uplink, a switched-off network stays silent"""
     for what, dst, dip in (("own subnet's broadcast by the gateway", s.gw, "10.0.0.255"), ("another network's broadcast", s.gw, "10.0.1.255"),
@@ -395,13 +400,13 @@ def broadcast(s):
 @cases
 def destinations(s):
     """unknown MACs are not flooded, unknown hosts not asked for, the host's own addresses out of reach"""
-    s.drop("unknown MAC", eth("52:54:00:00:00:77", EVIL, 0x800, udp4(EIP, "10.0.0.77", 7, 7, b"x")), "UNKNOWN_MAC")
-    s.drop("host's MAC", eth(s.wan, EVIL, 0x800, udp4(EIP, HOST_IP, 7, 7, b"x")), "UNKNOWN_MAC")
-    s.drop("tap's own MAC", eth("fe:00:00:00:00:01", EVIL, 0x800, udp4(EIP, HOST_IP, 7, 7, b"x")), "UNKNOWN_MAC")
-    s.drop("unknown host", eth(s.gw, EVIL, 0x800, udp4(EIP, "10.0.0.77", 7, 7, b"x")), "UNKNOWN_HOST", reply=True)
-    s.drop("unknown host of another network", eth(s.gw, EVIL, 0x800, udp4(EIP, "10.0.1.77", 7, 7, b"x")), "UNKNOWN_HOST", reply=True)
-    s.drop("another network, not open", eth(s.gw, EVIL, 0x800, udp4(EIP, "10.0.1.12", 7, 7, b"x")), "POLICY", reply=True)
-    s.drop("an isolated network", eth(s.gw, EVIL, 0x800, tcp4(EIP, HOST_IP, 7, 22)), "HOST_ADDRESS")
+    s.drop("unknown MAC", frame("52:54:00:00:00:77", EVIL, udp(EIP, "10.0.0.77", 7, 7, b"x")), "UNKNOWN_MAC")
+    s.drop("host's MAC", frame(s.wan, EVIL, udp(EIP, HOST_IP, 7, 7, b"x")), "UNKNOWN_MAC")
+    s.drop("tap's own MAC", frame("fe:00:00:00:00:01", EVIL, udp(EIP, HOST_IP, 7, 7, b"x")), "UNKNOWN_MAC")
+    s.drop("unknown host", frame(s.gw, EVIL, udp(EIP, "10.0.0.77", 7, 7, b"x")), "UNKNOWN_HOST", reply=True)
+    s.drop("unknown host of another network", frame(s.gw, EVIL, udp(EIP, "10.0.1.77", 7, 7, b"x")), "UNKNOWN_HOST", reply=True)
+    s.drop("another network, not open", frame(s.gw, EVIL, udp(EIP, "10.0.1.12", 7, 7, b"x")), "POLICY", reply=True)
+    s.drop("an isolated network", frame(s.gw, EVIL, tcp(EIP, HOST_IP, 7, 22)), "HOST_ADDRESS")
 
 
 gl.main()

@@ -16,8 +16,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import (BROADCAST, HOST_IP, ROUTER_IP, SERVER_IP, ZERO, Echo, arp, ask_again, csum, ensure, eth, icmp4, ipv4, refused, tcp4, tcp_ask,
-                udp4, udp_ask, wait_for)
+from gl import (ROUTER_IP, SERVER_IP, Echo, ask_again, ensure, family, frame, icmp, l3_len, packet, refused, tcp, tcp_ask, udp, udp_ask,
+                wait_for, who_has)
 
 RED, BLUE, FLOATING = "198.51.100.20", "198.51.100.21", "198.51.100.30"
 ATTEMPTS = int(os.environ.get("GL_FLOOD", "1000000"))
@@ -107,15 +107,15 @@ class Site:
         self.evil, self.sink = lab.raw("evil"), lab.raw("sink")
         self.servers = [Echo(n, tcp=[22, 80, 5432], udp=[53, 5305, 6000]) for n in (self.a, self.b, self.d, self.f, self.x, self.y, lab.out)]
         lab.apply(DEFINITION)
-        self.evil.send(eth(BROADCAST, EVIL, 0x806, arp(1, EVIL, EIP, ZERO, "10.0.0.1")))
-        self.gw = self.evil.expect(lambda f: f.kind == 0x806 and f.op == 2, what="the gateway's ARP reply").arp_smac
+        self.evil.send(who_has(EVIL, EIP, "10.0.0.1"))
+        self.gw = self.evil.expect(lambda f: f.tells, what="the gateway's answer").tells[1]
         self.tx = lab.out.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         with lab.out:
             self.tx.bind(("out0", 0))
         self.wan, self.router = lab.host.mac("wan"), lab.out.mac("out0")
 
     def from_outside(self, ip):
-        self.tx.send(eth(self.wan, self.router, 0x800, ip))
+        self.tx.send(frame(self.wan, self.router, ip))
 
     def without(self, line, instead=""):
         """The definition with one of its lines taken out, or another in its place."""
@@ -134,8 +134,7 @@ def judged(fn):
         if s.lab.definition != DEFINITION:
             s.lab.apply(DEFINITION)
 
-    run.__name__, run.__doc__ = fn.__name__, fn.__doc__
-    return sited(run)
+    return sited(gl.like(run, fn))
 
 
 class Talk:
@@ -223,10 +222,10 @@ def groups(s):
     ensure(s.lab.out.ping(FLOATING, 2) and tcp_ask(s.lab.out, FLOATING, 80) == ROUTER_IP, "a floating IP where a rule says so")
     denied(s, "GROUP_INGRESS", tcp_ask, s.lab.out, FLOATING, 22, timeout=0.5)
     ensure(s.a.ping(SERVER_IP) and tcp_ask(s.a, SERVER_IP, 22) == RED and udp_ask(s.b, SERVER_IP, 53) == RED, "replies, and no egress key")
-    # a timestamp request is ICMP too, but not the type that is let in
+    # a timestamp request (IPv6: a node information query) is ICMP too, but not the type that is let in
     before = s.lab.drops()
-    with s.b.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as x:
-        x.sendto(icmp4("0.0.0.0", "10.0.0.11", kind=13, ident=5, data=bytes(12))[20:], ("10.0.0.11", 0))
+    with s.b.raw_icmp() as x:
+        x.sendto(icmp("0.0.0.0", "10.0.0.11", family.of(13, 139), body=bytes(16))[l3_len():], ("10.0.0.11", 0))
     s.lab.expect_drops(before, {"GROUP_INGRESS": 1})
 
 
@@ -343,17 +342,17 @@ def forged_tcp(s):
     # In the middle of nowhere, whatever the true numbers are: of four guesses three at least are outside the window.
     for flags in (RST, RST | ACK, FIN | ACK):
         for seq in (0x10000000, 0x50000000, 0x90000000, 0xD0000000):
-            s.from_outside(tcp4(SERVER_IP, RED, 7011, port, flags, seq=seq, ack=seq))
+            s.from_outside(tcp(SERVER_IP, RED, 7011, port, flags, seq=seq, ack=seq))
     new = counted(s, before, 12)
     ensure(set(new) == {"TCP_WINDOW"} and new["TCP_WINDOW"] >= 9, f"counted {new}")
     talk.done("after forged resets")
     before = s.lab.drops("evil")
     for flags in (ACK, ACK | 8, SYN | ACK, FIN | ACK, RST):
-        s.evil.send(eth(s.gw, EVIL, 0x800, tcp4(EIP, SERVER_IP, 999, 80, flags, seq=5, ack=7)))
+        s.evil.send(frame(s.gw, EVIL, tcp(EIP, SERVER_IP, 999, 80, flags, seq=5, ack=7)))
     s.lab.expect_drops(before, {"TCP_NOT_SYN": 5}, "evil")
     before = s.lab.drops().get("NO_FLOW", 0)
     for flags in (ACK, SYN | ACK, RST):
-        s.from_outside(tcp4(SERVER_IP, RED, 80, 45678, flags, seq=5, ack=7))
+        s.from_outside(tcp(SERVER_IP, RED, 80, 45678, flags, seq=5, ack=7))
     wait_for(lambda: s.lab.drops().get("NO_FLOW", 0) == before + 3, 3, lambda: f"NO_FLOW three times, {s.lab.drops()} after {before}")
 
 
@@ -371,13 +370,13 @@ def planted(s):
         before = s.lab.drops()
         row = [r for r in s.lab.show("flows", "--tenant", "red") if r["sport"] == 40000][0]
         for src, sport in ((ROUTER_IP, 53), (SERVER_IP, 54)):
-            s.from_outside(udp4(src, RED, sport, row["nat_sport"], b"false"))
+            s.from_outside(udp(src, RED, sport, row["nat_sport"], b"false"))
         new = counted(s, before, 2)
         ensure(new == {"NO_FLOW": 2}, f"counted {new}")
         ensure(refused(u.recv, 100), "a false answer came in")
         # and what comes from the right place in the wrong protocol
         before = s.lab.drops().get("NO_FLOW", 0)
-        s.from_outside(tcp4(SERVER_IP, RED, 53, row["nat_sport"], SYN | ACK, seq=1, ack=1))
+        s.from_outside(tcp(SERVER_IP, RED, 53, row["nat_sport"], SYN | ACK, seq=1, ack=1))
         wait_for(lambda: s.lab.drops().get("NO_FLOW", 0) == before + 1, 3, "NO_FLOW")
         ask_again(u, b"true again", (SERVER_IP, 53))
         ensure(not [r for r in s.lab.show("flows", "--tenant", "red") if r["dport"] == 40000], "a planted flow")
@@ -386,9 +385,9 @@ def planted(s):
 # ---- ICMP errors ----------------------------------------------------------------------------------------------------
 
 
-def error(src, dst, inner, kind=3, code=1, mtu=0):
-    body = struct.pack("!BBHHH", kind, code, 0, 0, mtu) + inner[:28]
-    return ipv4(src, dst, 1, body[:2] + struct.pack("!H", ~csum(body) & 0xFFFF) + body[4:])
+def error(src, dst, inner):
+    """That a host is not reached, about a packet of whose transport eight bytes are quoted."""
+    return icmp(src, dst, family.of(3, 1), family.of(1, 3), bytes(4) + inner[:l3_len() + 8])
 
 
 @judged
@@ -399,15 +398,15 @@ def forged_errors(s):
         c.recv(100)
         row = [r for r in s.lab.show("flows", "--tenant", "blue") if r["sport"] == c.getsockname()[1]][0]
         port = row["nat_sport"]
-        true = tcp4(BLUE, SERVER_IP, port, 80)
+        true = tcp(BLUE, SERVER_IP, port, 80)
         before = s.lab.drops()
-        lies = [error(ROUTER_IP, BLUE, tcp4(BLUE, SERVER_IP, port ^ 1, 80)),  # a flow that is not
-                error(ROUTER_IP, BLUE, tcp4(BLUE, SERVER_IP, port, 81)),  # another destination
-                error(ROUTER_IP, BLUE, udp4(BLUE, SERVER_IP, port, 80)),  # another protocol
+        lies = [error(ROUTER_IP, BLUE, tcp(BLUE, SERVER_IP, port ^ 1, 80)),  # a flow that is not
+                error(ROUTER_IP, BLUE, tcp(BLUE, SERVER_IP, port, 81)),  # another destination
+                error(ROUTER_IP, BLUE, udp(BLUE, SERVER_IP, port, 80)),  # another protocol
                 error(ROUTER_IP, RED, true),  # not to whom the inner packet comes from
-                error(ROUTER_IP, BLUE, tcp4(SERVER_IP, BLUE, 80, port)),  # sent the other way
-                error(ROUTER_IP, BLUE, tcp4("10.0.0.11", SERVER_IP, c.getsockname()[1], 80)),  # the private address
-                error(ROUTER_IP, BLUE, tcp4(BLUE, SERVER_IP, port, 80)[:20])]  # cut
+                error(ROUTER_IP, BLUE, tcp(SERVER_IP, BLUE, 80, port)),  # sent the other way
+                error(ROUTER_IP, BLUE, tcp("10.0.0.11", SERVER_IP, c.getsockname()[1], 80)),  # the private address
+                error(ROUTER_IP, BLUE, tcp(BLUE, SERVER_IP, port, 80)[:l3_len()])]  # cut
         for lie in lies:
             s.from_outside(lie)
         new = counted(s, before, len(lies))
@@ -419,15 +418,17 @@ def forged_errors(s):
 # ---- fragments ------------------------------------------------------------------------------------------------------
 
 
-def fragment(src, dst, ident, offset, data, more):
-    return ipv4(src, dst, 17, data, ident=ident, frag=(0x2000 if more else 0) | offset // 8)
+def fragment(src, dst, ident, offset, data, more, proto=17):
+    if family.now() == 6:
+        return packet(src, dst, 44, struct.pack("!BBHI", proto, 0, offset | more, ident) + data)
+    return packet(src, dst, proto, data, ident=ident, frag=(0x2000 if more else 0) | offset // 8)
 
 
 @judged
 def forged_fragments(s):
     """overlapping and tiny fragments, tails without a head and floods of heads stop at their sender; others' pass"""
     def send(*args, **kw):
-        s.evil.send(eth(SINK, EVIL, 0x800, fragment(EIP, SIP, *args, **kw)))
+        s.evil.send(frame(SINK, EVIL, fragment(EIP, SIP, *args, **kw)))
 
     def head(n):
         return struct.pack("!HHHH", 7, 9, 8 + n, 0) + bytes(n - n % 8)[:n]
@@ -439,23 +440,24 @@ def forged_fragments(s):
         ensure(new == want, f"{what}: counted {new}, not {want}")
 
     before = s.lab.drops("evil")
-    send(100, 1480, bytes(100), False)
+    room = 1480 if family.now() == 4 else 1448
+    send(100, room, bytes(100), False)
     expect({"FRAGMENT_NO_HEAD": 1}, "a tail before its head")
     before = s.lab.drops("evil")
-    send(101, 0, head(1472), True)
-    send(101, 1472, bytes(600), False)
+    send(101, 0, head(room - 8), True)
+    send(101, room - 8, bytes(600), False)
     expect({"FRAGMENT_OVERLAP": 1}, "eight bytes twice")
     before = s.lab.drops("evil")
-    s.evil.send(eth(SINK, EVIL, 0x800, ipv4(EIP, SIP, 6, bytes(8), ident=102, frag=0x2000)))
-    s.evil.send(eth(SINK, EVIL, 0x800, ipv4(EIP, SIP, 6, bytes(8), ident=102, frag=1)))
+    send(102, 0, bytes(8), True, proto=6)
+    send(102, 8, bytes(8), False, proto=6)
     with contextlib.suppress(gl.Failed):
         s.lab.expect_drops(before, {"FRAGMENT_TINY": 2}, "evil")
     new = s.lab.new_drops(before, "evil")
     ensure(sum(new.values()) == 2 and new.get("FRAGMENT_TINY"), f"RFC 1858: counted {new}")
     s.sink.drain()
-    send(103, 0, head(1472), True)
-    send(103, 1480, bytes(600), False)
-    got = [s.sink.expect(lambda f: f.proto == 17 or f.kind == 0x800, what="an honest fragment") for _ in range(2)]
+    send(103, 0, head(room - 8), True)
+    send(103, room, bytes(600), False)
+    got = [s.sink.expect(lambda f: f.fragment, what="an honest fragment") for _ in range(2)]
     ensure(len(got) == 2, "an honest datagram in two fragments")
     before = s.lab.drops("evil")
     for ident in range(20000, 26000):
@@ -476,12 +478,12 @@ def forged_fragments(s):
 # ---- floods ---------------------------------------------------------------------------------------------------------
 
 
-def flood(s, frame):
+def flood(s, datagram):
     """ATTEMPTS frames with ports of their own from `evil`, while others open connections; how many of these there were."""
-    with subprocess.Popen([gl.BUILD + "/tools/tapflood", str(s.evil.fd), str(ATTEMPTS), str(gl.HDR_LEN + frame.index(PORTS))],
+    with subprocess.Popen([gl.BUILD + "/tools/tapflood", str(s.evil.fd), str(ATTEMPTS), str(gl.HDR_LEN + datagram.index(PORTS))],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[s.evil.fd]) as p:
         try:
-            p.stdin.write(bytes(gl.HDR_LEN) + frame)
+            p.stdin.write(bytes(gl.HDR_LEN) + datagram)
             p.stdin.close()
             asked = 0
             while p.poll() is None:
@@ -502,10 +504,10 @@ def flooded(s):
     before, mine = {t: s.lab.drops(t) for t in ("tap-a", "tap-x", "tap-y")}, s.lab.drops("evil")
     s.lab.gl("flows", "delete", "--tenant", "evil")
     share, more = 65536, 200
-    frame = eth(SINK, EVIL, 0x800, udp4(EIP, SIP, 0, 0, b""))
-    asked = flood(s, frame[:34] + PORTS + frame[38:40] + b"\0\0" + frame[42:])  # ports to be filled in, no sum
+    datagram, at = frame(SINK, EVIL, udp(EIP, SIP, 0, 0, b"", zero=family.now() == 4)), 14 + l3_len()
+    asked = flood(s, datagram[:at] + PORTS + datagram[at + 4:])  # ports to be filled in; the sum is nobody's business
     for n in range(more):
-        s.evil.send(eth(s.gw, EVIL, 0x800, udp4(EIP, SERVER_IP, 3000 + n, 9, b"port")))
+        s.evil.send(frame(s.gw, EVIL, udp(EIP, SERVER_IP, 3000 + n, 9, b"port")))
     ensure(asked >= 10, f"{asked} rounds of new connections during the flood")
     for talk in talks:
         talk.done("during a flood")
@@ -515,7 +517,7 @@ def flooded(s):
     s.lab.gl("flows", "delete", "--tenant", "evil")
     mine = s.lab.drops("evil")
     for n in range(more):
-        s.evil.send(eth(s.gw, EVIL, 0x800, udp4(EIP, SERVER_IP, 3000 + n, 9, b"port")))
+        s.evil.send(frame(s.gw, EVIL, udp(EIP, SERVER_IP, 3000 + n, 9, b"port")))
     s.lab.expect_drops(mine, {"NAT_EXHAUSTED": more - 64}, "evil")
     ensure(udp_ask(s.x, SERVER_IP, 53, tries=4) == BLUE, "a tenant that shares the address")
 

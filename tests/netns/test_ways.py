@@ -14,8 +14,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gl
-from gl import (BROADCAST, HOST_IP, ROUTER_IP, SERVER_IP, ZERO, Echo, arp, ask_again, ensure, eth, icmp4, refused, tcp_ask, test,
-                transfer, udp4, udp_ask, wait_for)
+from gl import (HOST_IP, ROUTER_IP, SERVER_IP, Echo, ask_again, echo, ensure, family, frame, is_at, l3_len, refused, seen_as,
+                tag, tcp_ask, transfer, udp, udp_ask, wait_for, who_has)
 
 DEFINITION = """
 version: 1
@@ -116,8 +116,7 @@ def ways(fn):
         fn(s)
         s.private_never_leaves()
 
-    run.__name__, run.__doc__ = fn.__name__, fn.__doc__
-    return sited(run)
+    return sited(gl.like(run, fn))
 
 
 @ways
@@ -133,23 +132,23 @@ def same_network(s):
 
 @ways
 def gateway(s):
-    """the gateway answers ARP with one stable MAC, and echo; nobody else does in its place"""
-    s.raw.send(eth(BROADCAST, RAW, 0x806, arp(1, RAW, RAWIP, ZERO, "10.0.0.1")))
-    f = s.raw.expect(lambda f: f.kind == 0x806, what="ARP reply")
-    ensure((f.op, f.ip_src, f.ip_dst, f.dst, f.src) == (2, "10.0.0.1", RAWIP, RAW, f.arp_smac), f"{f}")
-    s.gw = f.arp_smac
+    """the gateway answers who asks for its MAC with one that is stable, and echo; nobody else does in its place"""
+    s.raw.send(who_has(RAW, RAWIP, "10.0.0.1"))
+    f = s.raw.expect(lambda f: f.tells, what="answer of the gateway")
+    s.gw = f.tells[1]
+    ensure((f.tells, f.ip_src, f.ip_dst, f.dst, f.src) == (("10.0.0.1", s.gw), "10.0.0.1", RAWIP, RAW, s.gw), f"{f}")
     ensure(int(s.gw[:2], 16) & 3 == 2, f"{s.gw} is not a locally administered unicast MAC")
-    s.raw.send(eth(BROADCAST, RAW, 0x806, arp(1, RAW, RAWIP, ZERO, "10.0.0.12")))
-    f = s.raw.expect(lambda f: f.kind == 0x806, what="ARP reply for a neighbour")
-    ensure(f.arp_smac == "52:54:00:00:00:02", f"{f}")
+    s.raw.send(who_has(RAW, RAWIP, "10.0.0.12"))
+    f = s.raw.expect(lambda f: f.tells, what="answer for a neighbour")
+    ensure(f.tells == ("10.0.0.12", "52:54:00:00:00:02"), f"{f}")
     data = os.urandom(1000)
-    s.raw.send(eth(s.gw, RAW, 0x800, icmp4(RAWIP, "10.0.0.1", ident=77, seq=9, data=data)))
-    f = s.raw.expect(lambda f: f.proto == 1, what="echo reply")
-    ensure((f.ip_src, f.ip_dst, f.src, f.dst, f.l4[0], f.l4[8:]) == ("10.0.0.1", RAWIP, s.gw, RAW, 0, data), f"{f}")
+    s.raw.send(frame(s.gw, RAW, echo(RAWIP, "10.0.0.1", ident=77, seq=9, data=data)))
+    f = s.raw.expect(lambda f: f.icmp, what="echo reply")
+    ensure((f.ip_src, f.ip_dst, f.src, f.dst, f.icmp, f.l4[8:]) == ("10.0.0.1", RAWIP, s.gw, RAW, "reply", data), f"{f}")
     ensure(f.checksums_right() and struct.unpack("!HH", f.l4[4:8]) == (77, 9), f"{f}")
     for g, gw in ((s.a, "10.0.0.1"), (s.v, "10.0.0.1"), (s.c, "10.0.1.1"), (s.r, "192.168.50.1"), (s.i, "192.168.7.1")):
         ensure(g.ping(gw, 2), f"{g.name} gets no echo from {gw}")
-    ensure(len([f for f in s.raw.drain() if f.kind == 0x806]) == 0, "ARP answered twice")
+    ensure(len([f for f in s.raw.drain() if f.tells]) == 0, "answered twice")
 
 
 @ways
@@ -157,27 +156,27 @@ def time_to_live(s):
     """a packet whose time to live runs out at the gateway comes back as ICMP time exceeded; routed packets lose one"""
     if not hasattr(s, "gw"):
         gateway_mac(s)
-    inner = udp4(RAWIP, SERVER_IP, 4000, 33434, b"trace", ttl=1)
+    inner = udp(RAWIP, SERVER_IP, 4000, 33434, b"trace", ttl=1)
     before = s.lab.drops()
-    s.raw.send(eth(s.gw, RAW, 0x800, inner))
-    f = s.raw.expect(lambda f: f.proto == 1, what="time exceeded")
-    ensure((f.ip_src, f.l4[0], f.l4[1]) == ("10.0.0.1", 11, 0) and f.checksums_right(), f"{f}")
-    ensure(f.l4[8:34] == inner[:26], f"the inner packet is not what was sent: {f}")
+    s.raw.send(frame(s.gw, RAW, inner))
+    f = s.raw.expect(lambda f: f.icmp, what="time exceeded")
+    ensure((f.ip_src, f.icmp, f.l4[1]) == ("10.0.0.1", "exceeded", 0) and f.checksums_right(), f"{f}")
+    ensure(f.l4[8:][:l3_len() + 6] == inner[:l3_len() + 6], f"the inner packet is not what was sent: {f}")
     s.lab.expect_drops(before, {"TTL_EXPIRED": 1})
     s.wire.drain(0.01)
-    s.raw.send(eth(s.gw, RAW, 0x800, udp4(RAWIP, SERVER_IP, 4000, 53, b"x", ttl=64)))
+    s.raw.send(frame(s.gw, RAW, udp(RAWIP, SERVER_IP, 4000, 53, b"x", ttl=64)))
     f = wait_for(lambda: [f for f in s.wire.frames() if f.dport == 53 and f.ip_dst == SERVER_IP], 2, "datagram on the uplink")[0]
     ensure(f.ttl == 63, f"ttl {f.ttl} on the uplink")
     f = s.raw.expect(lambda f: f.proto == 17, what="answer")
     ensure(f.ip_src == SERVER_IP and f.ip_dst == RAWIP and f.dport == 4000 and f.checksums_right(), f"{f}")
     # inside one network nothing is routed
-    s.raw.send(eth("52:54:00:00:00:02", RAW, 0x800, udp4(RAWIP, "10.0.0.12", 4000, 53, b"x", ttl=1)))
+    s.raw.send(frame("52:54:00:00:00:02", RAW, udp(RAWIP, "10.0.0.12", 4000, 53, b"x", ttl=1)))
     s.raw.expect(lambda f: f.sport == 53, what="answer of a neighbour to a packet of TTL 1")
 
 
 def gateway_mac(s):
-    s.raw.send(eth(BROADCAST, RAW, 0x806, arp(1, RAW, RAWIP, ZERO, "10.0.0.1")))
-    s.gw = s.raw.expect(lambda f: f.kind == 0x806 and f.op == 2, what="ARP reply").arp_smac
+    s.raw.send(who_has(RAW, RAWIP, "10.0.0.1"))
+    s.gw = s.raw.expect(lambda f: f.tells, what="answer of the gateway").tells[1]
 
 
 @ways
@@ -252,9 +251,9 @@ def nat_many(s):
 def unasked(s):
     """from outside nothing comes in unasked: not to translated ports, not to guests' own addresses"""
     u = s.a.udp(timeout=1)
-    public = ask_again(u, b"q", (SERVER_IP, 53))[0].decode().split(" ")[0].split(":")
+    public = seen_as(ask_again(u, b"q", (SERVER_IP, 53))[0])
     with s.lab.out.udp(ROUTER_IP) as other:  # another sender to the same translated port
-        other.sendto(b"unasked", (public[0], int(public[1])))
+        other.sendto(b"unasked", public)
         u.settimeout(0.4)
         ensure(refused(u.recv, 100), "an unasked datagram came through a translated port")
     u.close()
@@ -292,20 +291,20 @@ def transfer_in(s):
 
 @ways
 def floating(s):
-    """a floating IP carries everything both ways, also one inside the uplink's subnet, answered by ARP"""
+    """a floating IP carries everything both ways, also one inside the uplink's subnet, whose neighbours are answered"""
     for g, public in ((s.y, "203.0.113.20"), (s.z, "198.51.100.30")):
         ensure(s.lab.out.ping(public, 2), f"{public} does not answer echo")
         ensure(tcp_ask(s.lab.out, public, 80) == ROUTER_IP and udp_ask(s.lab.out, public, 53) == ROUTER_IP, public)
         ensure(tcp_ask(g, SERVER_IP, 80) == public and udp_ask(g, SERVER_IP, 53) == public, f"{g.name} is not seen as {public}")
         ensure(g.ping(SERVER_IP, 2), f"{g.name} gets no echo")
-    neigh = s.lab.out.sh("ip neigh show 198.51.100.30").stdout
+    neigh = s.lab.out.neigh("198.51.100.30")
     ensure(s.lab.host.mac("wan") in neigh, f"not answered with the uplink's MAC: {neigh}")
     s.lab.out.sh("ip neigh flush all")
-    ensure(s.lab.out.ping("198.51.100.10", 1, 1) in (True, False) and s.lab.host.mac("wan") in s.lab.out.sh("ip neigh show 198.51.100.10").stdout,
+    ensure(s.lab.out.ping("198.51.100.10", 1, 1) in (True, False) and s.lab.host.mac("wan") in s.lab.out.neigh("198.51.100.10"),
            "a translated address inside the uplink's subnet is not answered")
     ensure(s.lab.out.ping(HOST_IP), "the host's own address")
     ensure(not s.lab.out.ping("198.51.100.77", 1, 1), "an address nobody holds answers")
-    ensure(s.lab.host.mac("wan") not in s.lab.out.sh("ip neigh show 198.51.100.77").stdout, "ARP for an address nobody holds")
+    ensure(s.lab.host.mac("wan") not in s.lab.out.neigh("198.51.100.77"), "an answer for an address nobody holds")
 
 
 @ways
@@ -346,7 +345,7 @@ def broadcast(s):
     x = s.y.udp("", 9999)
     with s.a.udp() as tx:
         tx.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        for dst in ("255.255.255.255", "10.0.0.255"):
+        for dst in family.of(("255.255.255.255", "10.0.0.255"), ("255.255.255.255",)):  # IPv6: all nodes
             tx.sendto(b"hear ye", (dst, 9999))
             for who in (u, v):
                 ensure(who.recv(100) == b"hear ye", "broadcast")
@@ -356,10 +355,10 @@ def broadcast(s):
         who.close()
     s.raw.drain()
     with s.a.udp() as tx:
-        tx.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 8)
+        tx.setsockopt(*family.of((socket.IPPROTO_IP, socket.IP_MULTICAST_TTL), (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS)), 8)
         tx.sendto(b"group", ("239.1.2.3", 9999))
     f = s.raw.expect(lambda f: f.ip_dst == "239.1.2.3", what="multicast")
-    ensure(f.dst == "01:00:5e:01:02:03" and f.src == "52:54:00:00:00:01" and f.checksums_right(), f"{f}")
+    ensure(f.dst == family.of("01:00:5e:01:02:03", "33:33:00:02:00:03") and f.src == "52:54:00:00:00:01" and f.checksums_right(), f"{f}")
     ensure(not [f for f in s.wire.frames() if f.ip_dst in ("239.1.2.3", "255.255.255.255")], "on the uplink")
 
 
@@ -376,7 +375,7 @@ def next_hop(s):
         old = s.lab.out.mac("out0")
         s.lab.out.ip("link set out0 down", "link set out0 address 02:00:00:00:00:99", "link set out0 up",
                      f"route replace 203.0.113.0/24 via {HOST_IP}", f"route replace 192.168.50.0/23 via {HOST_IP}")
-        s.lab.out.sh("ping -c 1 -W 1 " + HOST_IP, check=False)  # the host's stack learns the new MAC
+        s.lab.out.ping(HOST_IP, 1, 1)  # the host's stack learns the new MAC
         started = time.monotonic()
         keep.sendall(b"2")
         keep.settimeout(8)
@@ -385,7 +384,7 @@ def next_hop(s):
     ensure(s.a.ping(SERVER_IP, 2), "new flows do not follow")
     s.lab.out.ip("link set out0 down", f"link set out0 address {old}", "link set out0 up",
                  f"route replace 203.0.113.0/24 via {HOST_IP}", f"route replace 192.168.50.0/23 via {HOST_IP}")
-    s.lab.out.sh("ping -c 1 -W 1 " + HOST_IP, check=False)
+    s.lab.out.ping(HOST_IP, 1, 1)
     wait_for(lambda: s.a.ping(SERVER_IP, 1, 1), 8, "back to the old MAC")
     s.wire.drain(0.1)  # the sniffed frames of this test have another MAC
 
@@ -425,84 +424,81 @@ tenants:
 """
 
 
-def bridged(uplink):
-    with gl.lab(uplink=uplink) as lab:
-        a = lab.guest("a", "198.51.100.11/24", ROUTER_IP, "52:54:00:00:00:01")
-        b = lab.guest("b", "198.51.100.12/24", ROUTER_IP, "52:54:00:00:00:02", kind="veth")
-        t = lab.guest("t", "10.100.0.13/24", None, "52:54:00:00:00:03")
-        raw = gl.Sniffer(lab.out, "out0")
-        servers = [Echo(n, tcp=[80], udp=[53]) for n in (a, b, lab.out, lab.host)]
+class Bridged:
+    def __init__(self, uplink):
+        self.lab = lab = gl.Lab(uplink=uplink)
+        self.a = lab.guest("a", "198.51.100.11/24", ROUTER_IP, "52:54:00:00:00:01")
+        self.b = lab.guest("b", "198.51.100.12/24", ROUTER_IP, "52:54:00:00:00:02", kind="veth")
+        self.t = lab.guest("t", "10.100.0.13/24", None, "52:54:00:00:00:03")
+        self.servers = [Echo(n, tcp=[80], udp=[53]) for n in (self.a, self.b, lab.out, lab.host)]
         lab.apply(BRIDGED)
-        ensure(a.ping(ROUTER_IP, 2) and b.ping(ROUTER_IP, 2), "the segment's router is not reached")
-        ensure(tcp_ask(a, ROUTER_IP, 80) == "198.51.100.11" and udp_ask(b, SERVER_IP, 53) == "198.51.100.12", "out")
-        ensure(tcp_ask(lab.out, "198.51.100.11", 80) == ROUTER_IP and udp_ask(lab.out, "198.51.100.12", 53) == ROUTER_IP, "in")
-        ensure(tcp_ask(a, "198.51.100.12", 80) == "198.51.100.11", "between guests of the network")
-        transfer(a, lab.out, ROUTER_IP, size=8 << 20)
-        transfer(lab.out, a, "198.51.100.11", size=8 << 20)
-        neigh = lab.out.sh("ip neigh show").stdout
-        ensure("52:54:00:00:00:01" in neigh, f"guests have their own MAC on the segment: {neigh}")
-        ensure(refused(tcp_ask, a, HOST_IP, 80, timeout=0.7), "the host's own address is reached from its segment's guest")
-        ensure(tcp_ask(lab.out, HOST_IP, 80) == ROUTER_IP and lab.out.ping(HOST_IP), "the host's own traffic")
-        # tagged: the outside plays VLAN 100 by hand
-        raw.drain(0.01)
-        with t:
-            tx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        tx.sendto(b"tagged", ("10.100.0.1", 7))
 
-        def arps():
-            return [f for f in tagged(raw) if f.kind == 0x806 and f.ip_dst == "10.100.0.1"]
 
-        f = wait_for(arps, 3, "a tagged ARP request on the uplink")[0]
-        ensure(f.src == "52:54:00:00:00:03", f"{f}")
-        reply = eth("52:54:00:00:00:03", "02:00:00:00:01:00", 0x8100, b"\0\x64\x08\x06" +
-                    arp(2, "02:00:00:00:01:00", "10.100.0.1", "52:54:00:00:00:03", "10.100.0.13"))
-        inject(lab, reply)
-        f = wait_for(lambda: [f for f in tagged(raw) if f.kind == 0x800 and f.dport == 7], 3, "the tagged datagram")[0]
-        ensure(f.l4[8:] == b"tagged" and f.dst == "02:00:00:00:01:00", f"{f}")
-        with t.udp("10.100.0.13", 7, timeout=2) as rx:
-            answer = udp4("10.100.0.1", "10.100.0.13", 7, 7, b"back")
-            inject(lab, eth("52:54:00:00:00:03", "02:00:00:00:01:00", 0x8100, b"\0\x65\x08\0" + answer))  # another tag
-            inject(lab, eth("52:54:00:00:00:03", "02:00:00:00:01:00", 0x800, answer))  # none
-            inject(lab, eth("52:54:00:00:00:03", "02:00:00:00:01:00", 0x8100, b"\0\x64\x08\0" + answer))
-            ensure(rx.recv(100) == b"back", "the answer under the right tag")
-            rx.settimeout(0.2)
-            ensure(refused(rx.recv, 100), "an answer under a wrong tag or none came through")
-        tx.close()
-        for s in servers:
-            s.close()
+def bridged(s):
+    lab, a, b, t = s.lab, s.a, s.b, s.t
+    ensure(a.ping(ROUTER_IP, 2) and b.ping(ROUTER_IP, 2), "the segment's router is not reached")
+    ensure(tcp_ask(a, ROUTER_IP, 80) == "198.51.100.11" and udp_ask(b, SERVER_IP, 53) == "198.51.100.12", "out")
+    ensure(tcp_ask(lab.out, "198.51.100.11", 80) == ROUTER_IP and udp_ask(lab.out, "198.51.100.12", 53) == ROUTER_IP, "in")
+    ensure(tcp_ask(a, "198.51.100.12", 80) == "198.51.100.11", "between guests of the network")
+    transfer(a, lab.out, ROUTER_IP, size=8 << 20)
+    transfer(lab.out, a, "198.51.100.11", size=8 << 20)
+    neigh = lab.out.neigh("198.51.100.11")
+    ensure("52:54:00:00:00:01" in neigh, f"guests have their own MAC on the segment: {neigh}")
+    ensure(refused(tcp_ask, a, HOST_IP, 80, timeout=0.7), "the host's own address is reached from its segment's guest")
+    ensure(tcp_ask(lab.out, HOST_IP, 80) == ROUTER_IP and lab.out.ping(HOST_IP), "the host's own traffic")
+    # tagged: the outside plays VLAN 100 by hand
+    raw = gl.Sniffer(lab.out, "out0")
+    tx = t.udp()
+    tx.sendto(b"tagged", ("10.100.0.1", 7))
+
+    guest, router = "52:54:00:00:00:03", "02:00:00:00:01:00"
+    f = wait_for(lambda: [f for f in tagged(raw) if f.asks == "10.100.0.1"], 3, "a tagged question on the uplink")[0]
+    ensure(f.src == guest, f"{f}")
+    inject(lab, tag(is_at(router, "10.100.0.1", guest, f.ip_src), 100))
+    f = wait_for(lambda: [f for f in tagged(raw) if f.dport == 7], 3, "the tagged datagram")[0]
+    ensure(f.l4[8:] == b"tagged" and f.dst == router, f"{f}")
+    with t.udp("10.100.0.13", 7, timeout=2) as rx:
+        answer = frame(guest, router, udp("10.100.0.1", "10.100.0.13", 7, 7, b"back"))
+        inject(lab, tag(answer, 101))
+        inject(lab, answer)
+        inject(lab, tag(answer, 100))
+        ensure(rx.recv(100) == b"back", "the answer under the right tag")
+        rx.settimeout(0.2)
+        ensure(refused(rx.recv, 100), "an answer under a wrong tag or none came through")
+    tx.close()
+    raw.close()
 
 
 def tagged(sniffer):
     return [f for f in sniffer.frames() if f.tags == [100]]
 
 
-def inject(lab, frame):
+def inject(lab, whole):
     s = lab.out.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     with lab.out:
         s.bind(("out0", 0))
-    s.send(frame)
+    s.send(whole)
     s.close()
 
 
-@test
-def bridge_on_veth():
+@gl.shared(lambda: Bridged("veth"))
+def bridge_on_veth(s):
     """bridge mode on a card: own MAC and address on the segment, both ways, also tagged; the host stays out of reach"""
-    bridged("veth")
+    bridged(s)
 
 
-@test
-def bridge_on_bridge():
+@gl.shared(lambda: Bridged("bridge"))
+def bridge_on_bridge(s):
     """bridge mode where the uplink is a Linux bridge of the host"""
-    bridged("bridge")
+    bridged(s)
 
 
-@test
-def nat_on_bridge():
-    """NAT and forwards where the uplink is a Linux bridge of the host"""
-    with gl.lab(uplink="bridge") as lab:
-        a = lab.guest("a", "10.0.0.11/24", "10.0.0.1", "52:54:00:00:00:01")
-        servers = [Echo(n, tcp=[80], udp=[53]) for n in (a, lab.out, lab.host)]
-        lab.apply("""
+class Bridge:
+    def __init__(self):
+        self.lab = gl.Lab(uplink="bridge")
+        self.a = self.lab.guest("a", "10.0.0.11/24", "10.0.0.1", "52:54:00:00:00:01")
+        self.servers = [Echo(n, tcp=[80], udp=[53]) for n in (self.a, self.lab.out, self.lab.host)]
+        self.lab.apply("""
 version: 1
 uplinks: [{ name: wan, interface: wan }]
 tenants:
@@ -513,13 +509,17 @@ tenants:
         interfaces: [{ tap: tap-a, mac: "52:54:00:00:00:01", network: front, addresses: [10.0.0.11] }]
         port_forwards: [{ proto: tcp, address: 198.51.100.2, port: 8080, to: 80 }]
 """)
-        ensure(a.ping(SERVER_IP, 2), "echo")
-        ensure(tcp_ask(a, SERVER_IP, 80) == HOST_IP and udp_ask(a, SERVER_IP, 53) == HOST_IP, "out")
-        ensure(tcp_ask(lab.out, HOST_IP, 8080) == ROUTER_IP, "in")
-        ensure(tcp_ask(lab.out, HOST_IP, 80) == ROUTER_IP and lab.out.ping(HOST_IP), "the host's own traffic")
-        transfer(a, lab.out, SERVER_IP, size=8 << 20)
-        for s in servers:
-            s.close()
+
+
+@gl.shared(Bridge)
+def nat_on_bridge(s):
+    """NAT and forwards where the uplink is a Linux bridge of the host"""
+    out, a = s.lab.out, s.a
+    ensure(a.ping(SERVER_IP, 2), "echo")
+    ensure(tcp_ask(a, SERVER_IP, 80) == HOST_IP and udp_ask(a, SERVER_IP, 53) == HOST_IP, "out")
+    ensure(tcp_ask(out, HOST_IP, 8080) == ROUTER_IP, "in")
+    ensure(tcp_ask(out, HOST_IP, 80) == ROUTER_IP and out.ping(HOST_IP), "the host's own traffic")
+    transfer(a, out, SERVER_IP, size=8 << 20)
 
 
 gl.main()

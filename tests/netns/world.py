@@ -16,6 +16,8 @@ import tempfile
 import threading
 import time
 
+import family
+
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18
 
@@ -92,20 +94,29 @@ def enter_world():
 
 
 class Netns:
-    """One network namespace, named glt-NAME."""
+    """One network namespace, named glt-NAME.
 
-    def __init__(self, name):
+    six: whether its interfaces speak IPv6. They do so at once, without duplicate address detection, and take nothing
+    from routers: what a test does not want to see is not there."""
+
+    IPV6 = {"accept_ra": 0, "accept_dad": 0, "dad_transmits": 0, "router_solicitations": 0, "keep_addr_on_down": 1}
+
+    def __init__(self, name, six=None):
         self.name = "glt-" + name
         self.path = "/run/netns/" + self.name
+        self.six = 6 in family.FAMILIES if six is None else six
         sh("ip", "netns", "add", self.name)
         self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         self.procs = []
         with self:
-            for key, value in (("ipv6/conf/all/disable_ipv6", 1), ("ipv6/conf/default/disable_ipv6", 1),
-                               ("ipv4/conf/all/rp_filter", 0), ("ipv4/conf/default/rp_filter", 0),
-                               ("ipv4/icmp_ratelimit", 0)):
-                self.sysctl(key, value)
-        self.ip("link set lo up")
+            for conf in ("all", "default"):
+                self.sysctl(f"ipv6/conf/{conf}/disable_ipv6", 0 if self.six else 1)
+                self.sysctl(f"ipv4/conf/{conf}/rp_filter", 0)
+                for key, value in self.IPV6.items() if self.six else ():
+                    self.sysctl(f"ipv6/conf/{conf}/{key}", value)
+            self.sysctl("ipv4/icmp_ratelimit", 0)
+            self.sysctl("ipv6/icmp/ratelimit", 0)
+        sh("ip", "-n", self.name, "link", "set", "lo", "up")
 
     def __enter__(self):
         """Calls of this thread happen in the namespace until the block ends."""
@@ -137,7 +148,12 @@ class Netns:
         return sh(*self.cmd(*cmd), **kw)
 
     def ip(self, *args):
-        """Runs lines of ip(8), all in one process: under emulation each process takes a good part of a second."""
+        """Runs lines of ip(8), all in one process: under emulation each process takes a good part of a second.
+
+        A line with addresses is run for their twins as well."""
+        if self.six:
+            args = [line for arg in args for line in dict.fromkeys((arg, family.translate(arg)))]
+            args = [line + " nodad" if line.startswith("addr add") and ":" in line else line for line in args]
         r = sh("ip", "-n", self.name, "-batch", "-", text="\n".join(args) + "\n", check=False)
         if r.returncode:
             raise Failed(f"{self.name}: ip: {'; '.join(args)}: {r.stderr.strip()}")
@@ -151,22 +167,26 @@ class Netns:
         with self:
             return socket.socket(*args)
 
-    def tcp_listen(self, addr, port, mtu_probe=None):
-        s = self.socket(socket.AF_INET, socket.SOCK_STREAM)
+    def tcp_listen(self, addr, port, of=None):
+        """of: the family, if not the one whose turn it is."""
+        with self:
+            s = family.sock(socket.SOCK_STREAM, of)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind((addr, port))
         s.listen(64)
         s.settimeout(5)
         return s
 
-    def udp(self, addr="0.0.0.0", port=0, timeout=2.0):
-        s = self.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def udp(self, addr="0.0.0.0", port=0, timeout=2.0, of=None):
+        with self:
+            s = family.sock(socket.SOCK_DGRAM, of)
         s.bind((addr, port))
         s.settimeout(timeout)
         return s
 
     def connect(self, addr, port, timeout=8.0, source=None):
-        s = self.socket(socket.AF_INET, socket.SOCK_STREAM)
+        with self:
+            s = family.sock(socket.SOCK_STREAM)
         s.settimeout(timeout)
         if source:
             s.bind(source)
@@ -174,13 +194,35 @@ class Netns:
             s.connect((addr, port))
         except OSError as e:
             s.close()
-            raise Failed(f"{self.name}: TCP to {addr}:{port}: {e}") from None
+            raise Failed(f"{self.name}: TCP to {family.ip(addr)}:{port}: {e}") from None
         return s
+
+    def raw_icmp(self, source=None):
+        """A raw socket that sends and receives ICMP of the family whose turn it is; received: with an IPv4 header."""
+        with self:
+            s = family.Sock(*family.of((socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
+                                       (socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)))
+        if source:
+            s.bind((source, 0))
+        s.settimeout(2)
+        return s
+
+    def listens(self, addr, port):
+        """Whether somebody serves TCP there."""
+        text = family.ip(addr)
+        return (f"[{text}]:{port} " if ":" in text else f"{text}:{port} ") in self.sh("ss -Hltn").stdout
 
     def ping(self, addr, count=1, wait=2, *more):
         """Whether echo requests to addr are answered."""
-        r = self.sh("ping", "-n", "-q", "-i", "0.05", "-c", str(count), "-W", str(wait), *more, addr, check=False)
+        r = self.sh("ping", "-n", "-q", "-i", "0.05", "-c", str(count), "-W", str(wait), *more, family.ip(addr), check=False)
         return r.returncode == 0
+
+    def neigh(self, addr):
+        """What the kernel knows of a neighbour."""
+        return self.sh("ip", "neigh", "show", family.ip(addr)).stdout
+
+    def route(self, addr):
+        return self.sh("ip", "route", "get", family.ip(addr)).stdout
 
     def mac(self, dev):
         return json.loads(self.sh("ip", "-j", "link", "show", dev).stdout)[0]["address"]
