@@ -9,7 +9,7 @@
 
 #include "cli/human.h"
 
-#define LIST_LEN 1024
+#define LIST_LEN 2048 /* a router advertisement, byte by byte */
 
 static uint64_t read_host(const void *p, size_t size)
 {

@@ -202,6 +202,16 @@ static int on_traffic(void *arg, const void *key, const void *val)
 	return r->row(r->arg, "", key, &sum);
 }
 
+/* Slots of interfaces that there are. */
+static int on_ra_sent(void *arg, const void *key, const void *val)
+{
+	const struct raw *r = arg;
+	uint32_t slot;
+
+	memcpy(&slot, key, sizeof(slot));
+	return gl_port_of(r->live, slot) ? r->row(r->arg, "", key, val) : 0;
+}
+
 static int on_sweep(void *arg, const void *key, const void *val)
 {
 	const struct raw *r = arg;
@@ -276,7 +286,10 @@ int gl_each_entry(struct gl_host *host, enum gl_map_id map,
 	} else if (map == GL_MAP_TRAFFIC) {
 		err = gl_map_walk(fd, info->key_size, info->val_size * r.cpus, on_traffic, &r);
 	} else {
-		gl_entry_fn each = map == GL_MAP_SWEEP ? on_sweep : map == GL_MAP_TENANT_STAT ? on_tenant_stat : on_raw;
+		gl_entry_fn each = map == GL_MAP_SWEEP	       ? on_sweep
+				   : map == GL_MAP_TENANT_STAT ? on_tenant_stat
+				   : map == GL_MAP_RA_SENT     ? on_ra_sent
+							       : on_raw;
 
 		err = gl_map_walk(fd, info->key_size, info->val_size, each, &r);
 	}
