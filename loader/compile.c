@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* In which order does a definition become map entries, and what else does it ask of the host?
  * Collect, number, public addresses, ports and networks, policies, seal, generations. The parts: compile_index.c,
- * compile_public.c, compile_nat.c, compile_share.c, compile_tenant.c, compile_port.c, compile_group.c. */
+ * compile_public.c, compile_nat.c, compile_share.c, compile_tenant.c, compile_port.c, compile_ra.c, compile_group.c. */
 #include "loader/compile_int.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,19 +58,22 @@ static int claim_compare(const void *left, const void *right)
 static void claim_text(const struct gl_c_claim *claim, char *buf, size_t size)
 {
 	const struct gl_l2_key *l2 = (const void *)claim->key;
-	const struct gl_forward4_key *forward = (const void *)claim->key;
-	char addr[INET_ADDRSTRLEN] = "";
+	/* Their values do not matter here. */
+	const uint64_t none[5] = { 0 };
+	const struct gl_entry entry = { .map = claim->map, .key = claim->key, .val = none };
+	struct gl_forwarded forwarded;
+	struct gl_held held;
+	char addr[50];
 
 	if (claim->map == GL_MAP_L2) {
 		snprintf(buf, size, "MAC %02x:%02x:%02x:%02x:%02x:%02x", l2->mac[0], l2->mac[1], l2->mac[2], l2->mac[3],
 			 l2->mac[4], l2->mac[5]);
-	} else if (claim->map == GL_MAP_HOST4) {
-		inet_ntop(AF_INET, &((const struct gl_host4_key *)(const void *)claim->key)->addr_be, addr,
-			  sizeof(addr));
-		snprintf(buf, size, "address %s", addr);
+	} else if (claim->map == GL_MAP_HOST4 || claim->map == GL_MAP_HOST6) {
+		held = gl_held_of(&entry);
+		snprintf(buf, size, "address %s", gl_prefix_format(&held.addr, addr));
 	} else {
-		inet_ntop(AF_INET, &forward->addr_be, addr, sizeof(addr));
-		snprintf(buf, size, "port %u of %s", ntohs(forward->port_be), addr);
+		forwarded = gl_forwarded_of(&entry);
+		snprintf(buf, size, "port %u of %s", forwarded.port, gl_prefix_format(&forwarded.addr, addr));
 	}
 }
 
@@ -83,7 +85,7 @@ static void check_claims(struct gl_c *c)
 		qsort(c->claims, c->claim_count, sizeof(*c->claims), claim_compare);
 	for (size_t i = 1; i < c->claim_count; i++) {
 		const struct gl_c_claim *first = &c->claims[i - 1], *second = &c->claims[i];
-		char text[64];
+		char text[80];
 
 		if (claim_key_compare(first, second))
 			continue;
@@ -162,6 +164,7 @@ static void collect_network(struct gl_c *c, const struct gl_c_tenant *tenant, co
 		gl_c_refuse(c, def->name.loc, "names have at most %d characters", GL_NAME_LEN - 1);
 	snprintf(network->name, sizeof(network->name), "%s/%s", tenant->def->name.s, def->name.s);
 	gl_gateway_mac(tenant->def->name.s, def->name.s, network->gw_mac);
+	network->ipv6 = gl_prefix_first(def->subnets, def->subnet_count, AF_INET6);
 	if (def->mode == GL_MODE_ISOLATED)
 		return;
 	for (size_t i = 0; i < c->uplink_count && def->uplink.s; i++)
@@ -170,21 +173,48 @@ static void collect_network(struct gl_c *c, const struct gl_c_tenant *tenant, co
 	if (!network->uplink)
 		gl_c_refuse(c, def->uplink.s ? def->uplink.loc : def->loc, "network %s needs an uplink that is defined",
 			    network->name);
-	else if (def->mode == GL_MODE_BRIDGE)
-		network->uplink->segment = true;
+	if (!network->uplink)
+		return;
+	network->uplink->segment |= def->mode == GL_MODE_BRIDGE;
+	network->uplink->ipv6 |= network->ipv6;
+}
+
+/* An interface's addresses, its link-local one apart. */
+static int list_addresses(struct gl_c_port *port)
+{
+	const struct gl_interface *def = port->def;
+	const struct gl_network *network = port->network->def;
+
+	if (port->network->ipv6)
+		port->link_local = gl_eui64(NULL, def->mac);
+	port->addresses = calloc(def->address_count + network->subnet_count + 1, sizeof(*port->addresses));
+	if (!port->addresses)
+		return -ENOMEM;
+	for (size_t i = 0; i < def->address_count; i++)
+		if (gl_prefix_compare(&def->addresses[i], &port->link_local))
+			port->addresses[port->address_count++] = def->addresses[i];
+	for (size_t i = 0; def->slaac && i < network->subnet_count; i++) {
+		struct gl_prefix made = gl_eui64(&network->subnets[i], def->mac);
+
+		made.loc = def->slaac_loc;
+		if (network->subnets[i].family == AF_INET6 && network->subnets[i].len == 64)
+			port->addresses[port->address_count++] = made;
+	}
+	return 0;
 }
 
 static int collect_tenant(struct gl_c *c, const struct gl_tenant *def, const struct gl_link *const *links,
 			  size_t link_count)
 {
 	struct gl_c_tenant *tenant = &c->tenants[c->tenant_count++];
+	int err = 0;
 
 	tenant->def = def;
 	tenant->first_network = c->network_count;
 	for (size_t i = 0; i < def->network_count; i++)
 		collect_network(c, tenant, &def->networks[i]);
 	for (size_t i = 0; i < def->guest_count; i++)
-		for (size_t j = 0; j < def->guests[i].interface_count; j++) {
+		for (size_t j = 0; j < def->guests[i].interface_count && !err; j++) {
 			const struct gl_interface *interface = &def->guests[i].interfaces[j];
 			const struct gl_network *network = gl_find_network(def, interface->network.s);
 			const struct gl_link *const *link =
@@ -205,8 +235,9 @@ static int collect_tenant(struct gl_c *c, const struct gl_tenant *def, const str
 				.network = &c->networks[tenant->first_network + (network - def->networks)],
 				.link = link ? *link : NULL,
 			};
+			err = list_addresses(&c->ports[c->port_count - 1]);
 		}
-	return 0;
+	return err;
 }
 
 static int collect(struct gl_c *c)
@@ -261,8 +292,13 @@ static uint64_t mix_entry(uint64_t hash, const struct gl_entry *entry)
 	return mix(mix(mix(hash, &map, sizeof(map)), entry->key, info->key_size), entry->val, info->val_size);
 }
 
-/* A tenant's verdicts depend on its own entries, on every public address (whose is it?) and on the uplinks. Names and
- * devices do not count: no verdict depends on them. */
+static bool is_public(enum gl_map_id map)
+{
+	return map == GL_MAP_ADDR4 || map == GL_MAP_ADDR6 || map == GL_MAP_FORWARD4 || map == GL_MAP_FORWARD6;
+}
+
+/* A tenant's verdicts depend on its own entries, on every public address (whose is it?) and on the uplinks. Names,
+ * devices and router advertisements do not count: no verdict depends on them. */
 static int set_generations(struct gl_c *c)
 {
 	struct gl_mapset *set = c->out->entries;
@@ -275,29 +311,24 @@ static int set_generations(struct gl_c *c)
 	for (size_t i = 0; i < gl_mapset_count(set); i++) {
 		const struct gl_entry *entry = gl_mapset_at(set, i);
 
-		if (entry->map == GL_MAP_NAME || entry->map == GL_MAP_DEVMAP || entry->map == GL_MAP_TENANT)
+		if (entry->map == GL_MAP_NAME || entry->map == GL_MAP_DEVMAP || entry->map == GL_MAP_TENANT ||
+		    entry->map == GL_MAP_RA)
 			continue;
-		if (entry->map == GL_MAP_ADDR4 || entry->map == GL_MAP_FORWARD4 || entry->tenant == GL_ENTRY_SHARED)
+		if (is_public(entry->map) || entry->tenant == GL_ENTRY_SHARED)
 			shared = mix_entry(shared, entry);
 		else
 			hashes[entry->tenant] = mix_entry(hashes[entry->tenant], entry);
 	}
 	for (size_t i = 0; i < gl_mapset_count(set); i++) {
 		const struct gl_entry *entry = gl_mapset_at(set, i);
-		uint32_t gen;
+		uint32_t gen, *place = gl_entry_gen(entry->map, gl_mapset_edit(set, i));
 		uint64_t hash;
 
-		if (entry->tenant == GL_ENTRY_SHARED)
+		if (!place || entry->tenant == GL_ENTRY_SHARED)
 			continue;
 		hash = mix(hashes[entry->tenant], &shared, sizeof(shared));
 		gen = (uint32_t)(hash ^ hash >> 32);
-		gen = gen ? gen : 1;
-		if (entry->map == GL_MAP_PORT)
-			((struct gl_port_val *)gl_mapset_edit(set, i))->gen = gen;
-		else if (entry->map == GL_MAP_ADDR4)
-			((struct gl_addr4_val *)gl_mapset_edit(set, i))->gen = gen;
-		else if (entry->map == GL_MAP_FORWARD4)
-			((struct gl_forward4_val *)gl_mapset_edit(set, i))->gen = gen;
+		*place = gen ? gen : 1;
 	}
 	free(hashes);
 	return 0;
@@ -328,7 +359,9 @@ static int table_compare(const void *left, const void *right)
 {
 	const struct gl_flow_table *a = left, *b = right;
 
-	return a->tenant < b->tenant ? -1 : a->tenant > b->tenant;
+	if (a->tenant != b->tenant)
+		return a->tenant < b->tenant ? -1 : 1;
+	return a->map < b->map ? -1 : a->map > b->map;
 }
 
 static int mac_compare(const void *left, const void *right)
@@ -369,6 +402,23 @@ static void add_device(struct gl_desired *out, const struct gl_link *link, uint3
 		device->doubt = GL_XDP_LOSES_GSO;
 }
 
+/* One for IPv4, and one for IPv6 where some network of the tenant has it. */
+static void add_tables(struct gl_c *c, const struct gl_c_tenant *tenant)
+{
+	bool ipv6 = false;
+
+	for (size_t i = 0; i < tenant->def->network_count; i++)
+		ipv6 |= c->networks[tenant->first_network + i].ipv6;
+	for (unsigned family = 0; family < (ipv6 ? GL_FAMILIES : 1); family++) {
+		struct gl_flow_table *table = &c->out->tables[c->out->table_count++];
+
+		table->tenant = tenant->index;
+		table->map = gl_map_of(GL_MAP_FLOW4, gl_family_at(family));
+		table->max_flows = tenant->def->max_flows;
+		strncpy(table->name, tenant->def->name.s, sizeof(table->name) - 1);
+	}
+}
+
 static void merge_reserved(struct gl_desired *out)
 {
 	size_t kept = 0;
@@ -392,11 +442,13 @@ static int list_host_work(struct gl_c *c)
 	struct gl_desired *out = c->out;
 
 	out->devices = calloc(c->uplink_count + c->port_count + 1, sizeof(*out->devices));
-	out->tables = calloc(c->tenant_count + 1, sizeof(*out->tables));
+	out->tables = calloc(GL_FAMILIES * c->tenant_count + 1, sizeof(*out->tables));
 	out->uplink_macs = calloc(c->port_count + 1, sizeof(*out->uplink_macs));
 	out->pending = calloc(c->port_count + 1, sizeof(*out->pending));
 	if (!out->devices || !out->tables || !out->uplink_macs || !out->pending)
 		return -ENOMEM;
+	for (size_t i = 0; i < c->uplink_count; i++)
+		out->ipv6 |= c->uplinks[i].ipv6;
 	for (size_t i = 0; i < c->uplink_count; i++)
 		add_device(out, c->uplinks[i].link, c->uplinks[i].slot, true, c->uplinks[i].def->xdp);
 	for (size_t i = 0; i < c->port_count; i++) {
@@ -414,13 +466,8 @@ static int list_host_work(struct gl_c *c)
 			memcpy(mac->mac, port->def->mac, sizeof(mac->mac));
 		}
 	}
-	for (size_t i = 0; i < c->tenant_count; i++) {
-		struct gl_flow_table *table = &out->tables[out->table_count++];
-
-		table->tenant = c->tenants[i].index;
-		table->max_flows = c->tenants[i].def->max_flows;
-		strncpy(table->name, c->tenants[i].def->name.s, sizeof(table->name) - 1);
-	}
+	for (size_t i = 0; i < c->tenant_count; i++)
+		add_tables(c, &c->tenants[i]);
 	qsort(out->devices, out->device_count, sizeof(*out->devices), device_compare);
 	qsort(out->tables, out->table_count, sizeof(*out->tables), table_compare);
 	qsort(out->pending, out->pending_count, sizeof(*out->pending), pending_compare);
@@ -459,9 +506,9 @@ int gl_compile(const struct gl_definition *def, const struct gl_facts *facts, co
 	       struct gl_desired **ret, struct gl_diag *diag)
 {
 	/* Each step needs the whole of those before it, so findings are gathered a step at a time. */
-	static int (*const steps[])(struct gl_c *) = { collect,		gl_c_groups,   gl_c_number,  gl_c_public,
-						       gl_c_ports,	gl_c_policies, gl_c_tenants, seal,
-						       set_generations, list_host_work };
+	static int (*const steps[])(struct gl_c *) = { collect,	   gl_c_groups,		gl_c_number,   gl_c_public,
+						       gl_c_ports, gl_c_advertisements, gl_c_policies, gl_c_tenants,
+						       seal,	   set_generations,	list_host_work };
 	struct gl_c c = { .def = def, .facts = facts, .live = live, .diag = diag };
 	int err = -ENOMEM;
 
@@ -483,6 +530,8 @@ out:
 	free(c.uplinks);
 	free(c.tenants);
 	free(c.networks);
+	for (size_t i = 0; i < c.port_count; i++)
+		free(c.ports[i].addresses);
 	free(c.ports);
 	free(c.secgroups);
 	free(c.policies);

@@ -27,8 +27,10 @@ struct gl_device {
 	enum gl_xdp_doubt doubt; /* why `auto` leaves native XDP alone */
 };
 
+/* A tenant has one for each family it uses, of max_flows each. */
 struct gl_flow_table {
 	uint32_t tenant;
+	enum gl_map_id map; /* GL_MAP_FLOW4 or GL_MAP_FLOW6 */
 	uint32_t max_flows;
 	char name[GL_NAME_LEN];
 };
@@ -48,12 +50,13 @@ struct gl_desired {
 	struct gl_mapset *entries; /* sealed; GL_ROLE_SIDED and GL_ROLE_PLAIN maps */
 	struct gl_device *devices; /* by name */
 	size_t device_count;
-	struct gl_flow_table *tables; /* by tenant index */
+	struct gl_flow_table *tables; /* by tenant index, then map */
 	size_t table_count;
 	struct gl_uplink_mac *uplink_macs;
 	size_t uplink_mac_count;
 	struct gl_port_range *reserved; /* merged, ascending */
 	size_t reserved_count;
+	bool ipv6; /* some uplink serves a network with IPv6 subnets */
 	char (*pending)[IFNAMSIZ]; /* interfaces of the definition that do not exist yet */
 	size_t pending_count;
 };

@@ -2,17 +2,20 @@
 /* What the parts of the compiler share: the definition with its numbers found, and how entries are emitted.
  * compile.c runs the parts in order: compile_group.c (which policies there are), compile_index.c (numbers and slots),
  * compile_public.c with compile_nat.c and compile_share.c (public addresses and their ports), compile_port.c
- * (interfaces and networks), compile_group.c (what the policies admit), compile_tenant.c, then generations. */
+ * (interfaces and networks), compile_ra.c (router advertisements), compile_group.c (what the policies admit),
+ * compile_tenant.c, then generations. Both families go the same ways (ipentry.h). */
 #ifndef GL_COMPILE_INT_H
 #define GL_COMPILE_INT_H
 
 #include "loader/compile.h"
+#include "loader/ipentry.h"
 
 struct gl_c_uplink {
 	const struct gl_uplink *def;
 	const struct gl_link *link;
 	uint32_t number, slot;
 	bool segment; /* some bridge network is on it */
+	bool ipv6; /* some network on it has IPv6 subnets */
 };
 
 struct gl_c_tenant {
@@ -46,9 +49,11 @@ struct gl_c_network {
 	struct gl_c_uplink *uplink; /* NULL: isolated */
 	uint32_t index;
 	uint32_t first_slot;
+	uint32_t mtu; /* the smallest of its interfaces; 0: none exists */
 	uint8_t gw_mac[GL_MAC_LEN];
-	uint8_t pool_count;
-	struct gl_pool4 pool[GL_NET_POOL];
+	bool ipv6; /* it has IPv6 subnets */
+	uint8_t pool_count[GL_FAMILIES];
+	struct gl_pool_range pool[GL_FAMILIES][GL_NET_POOL];
 	char name[2 * GL_NAME_LEN]; /* "TENANT/NETWORK" */
 };
 
@@ -60,6 +65,9 @@ struct gl_c_port {
 	struct gl_c_network *network;
 	const struct gl_link *link; /* NULL: pending */
 	const struct gl_c_policy *policy; /* NULL: no security groups, or pending */
+	struct gl_prefix *addresses; /* those given, then those that its MAC gives; without the link-local one */
+	size_t address_count;
+	struct gl_prefix link_local; /* family 0: its network has no IPv6 */
 	uint32_t slot;
 	uint32_t next_in_network, next_in_segment;
 };
@@ -67,7 +75,7 @@ struct gl_c_port {
 /* Keys that two parts of a definition may both ask for; found out before the set is sealed. */
 struct gl_c_claim {
 	enum gl_map_id map;
-	unsigned char key[12];
+	uint64_t key[5];
 	struct gl_loc loc;
 };
 
@@ -102,6 +110,14 @@ int gl_c_emit(struct gl_c *c, enum gl_map_id map, uint32_t tenant, const void *k
 /* The same, and a second one of this key is an error at its place. */
 int gl_c_emit_once(struct gl_c *c, enum gl_map_id map, uint32_t tenant, const void *key, const void *val,
 		   struct gl_loc loc);
+static inline int gl_c_emit_ip(struct gl_c *c, uint32_t tenant, struct gl_ip_entry entry)
+{
+	return gl_c_emit(c, entry.map, tenant, entry.key, entry.val);
+}
+static inline int gl_c_emit_ip_once(struct gl_c *c, uint32_t tenant, struct gl_ip_entry entry, struct gl_loc loc)
+{
+	return gl_c_emit_once(c, entry.map, tenant, entry.key, entry.val, loc);
+}
 int gl_c_reserve(struct gl_c *c, uint16_t min, uint16_t max);
 int gl_c_emit_name(struct gl_c *c, enum gl_name_kind kind, uint32_t index, uint32_t tenant, const char *name);
 
@@ -125,6 +141,8 @@ int gl_c_number(struct gl_c *c);
 
 /* compile_port.c: interfaces, networks, who holds which MAC and address, routes, names. */
 int gl_c_ports(struct gl_c *c);
+/* compile_ra.c */
+int gl_c_advertisements(struct gl_c *c);
 /* compile_tenant.c */
 int gl_c_tenants(struct gl_c *c);
 
@@ -135,7 +153,7 @@ enum gl_c_use_kind { USE_NAT, USE_FLOATING, USE_ROUTED, USE_FORWARD };
 
 /* One use of one public address. */
 struct gl_c_use {
-	uint32_t addr; /* host order */
+	struct gl_prefix addr;
 	enum gl_c_use_kind kind;
 	const struct gl_c_uplink *uplink;
 	const struct gl_c_tenant *tenant;
@@ -153,14 +171,15 @@ struct gl_c_use {
 struct gl_c_group {
 	struct gl_c_use *uses;
 	size_t count, nat_count;
-	uint32_t addr;
+	struct gl_prefix addr;
 	const struct gl_c_uplink *uplink;
 	bool host;
 };
 
 /* compile_nat.c: which ports of an address the networks that translate to it get; fills their pools. */
 struct gl_c_live_share {
-	uint32_t uplink, addr, tenant;
+	uint32_t uplink, tenant;
+	struct gl_prefix addr;
 	uint16_t min, max;
 };
 struct gl_c_live_shares {
@@ -169,7 +188,6 @@ struct gl_c_live_shares {
 };
 int gl_c_live_shares(const struct gl_mapset *live, struct gl_c_live_shares *ret);
 int gl_c_nat(struct gl_c *c, const struct gl_c_live_shares *live, const struct gl_c_group *g);
-const char *gl_c_text4(uint32_t addr, char *buf); /* 16 bytes; the address in host order */
 
 /* compile_share.c: the ports of one public address, divided among tenants. In blocks, `end` not included. */
 struct gl_c_share {
@@ -184,18 +202,5 @@ struct gl_c_share {
 int gl_c_share_out(struct gl_c_share *shares, size_t count, size_t *room);
 /* The longest run of blocks of [low, end) that holds none of the ports; false: there is none. */
 bool gl_c_gap(uint16_t low, uint16_t end, const uint16_t *ports, size_t count, uint16_t *gap_low, uint16_t *gap_end);
-
-/* The first IPv4 address of a list in network order, 0: none. */
-static inline uint32_t gl_c_first4(const struct gl_prefix *list, size_t count)
-{
-	uint32_t addr_be;
-
-	for (size_t i = 0; i < count; i++)
-		if (list[i].family == 2 /* AF_INET */) {
-			__builtin_memcpy(&addr_be, list[i].bytes, 4);
-			return addr_be;
-		}
-	return 0;
-}
 
 #endif

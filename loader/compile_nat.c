@@ -4,8 +4,8 @@
  * Neighbours: compile_public.c (the caller), compile_share.c (dividing the blocks). */
 #include "loader/compile_int.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,30 +20,37 @@
 static int live_compare(const void *left, const void *right)
 {
 	const struct gl_c_live_share *a = left, *b = right;
+	int order;
 
 	if (a->uplink != b->uplink)
 		return a->uplink < b->uplink ? -1 : 1;
-	if (a->addr != b->addr)
-		return a->addr < b->addr ? -1 : 1;
+	order = gl_prefix_compare(&a->addr, &b->addr);
+	if (order)
+		return order;
 	return a->tenant < b->tenant ? -1 : a->tenant > b->tenant;
 }
 
 int gl_c_live_shares(const struct gl_mapset *live, struct gl_c_live_shares *ret)
 {
 	size_t first, count = gl_mapset_range(live, GL_MAP_NETWORK, &first);
-	struct gl_c_live_shares shares = { .items = malloc((count * GL_NET_POOL + 1) * sizeof(*shares.items)) };
+	struct gl_c_live_shares shares = { .items = malloc((GL_FAMILIES * GL_NET_POOL * count + 1) *
+							   sizeof(*shares.items)) };
+
+	struct gl_pool_range pools[GL_FAMILIES * GL_NET_POOL];
+	unsigned used;
 
 	if (!shares.items)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		const struct gl_network_val *val = gl_mapset_at(live, first + i)->val;
 
-		for (unsigned j = 0; j < val->pool4_count && j < GL_NET_POOL; j++)
+		used = gl_pools_of(val, pools);
+		for (unsigned j = 0; j < used; j++)
 			shares.items[shares.count++] = (struct gl_c_live_share){ .uplink = val->uplink,
-										 .addr = ntohl(val->pool4[j].addr_be),
+										 .addr = pools[j].addr,
 										 .tenant = val->tenant,
-										 .min = val->pool4[j].port_min,
-										 .max = val->pool4[j].port_max };
+										 .min = pools[j].min,
+										 .max = pools[j].max };
 	}
 	qsort(shares.items, shares.count, sizeof(*shares.items), live_compare);
 	*ret = shares;
@@ -68,13 +75,6 @@ static uint16_t block_out_end(uint16_t max)
 	return (max >> GL_NAT_BLOCK_SHIFT) + 1;
 }
 
-const char *gl_c_text4(uint32_t addr, char *buf)
-{
-	struct in_addr in = { .s_addr = htonl(addr) };
-
-	return inet_ntop(AF_INET, &in, buf, INET_ADDRSTRLEN);
-}
-
 static bool has_ports(uint8_t proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
@@ -85,7 +85,7 @@ static int find_ranges(struct gl_c *c, const struct gl_c_group *g)
 {
 	uint16_t *ports = malloc((g->count + 1) * sizeof(*ports)), low, end;
 	size_t port_count = 0;
-	char text[INET_ADDRSTRLEN];
+	char text[50];
 	bool room;
 
 	if (!ports)
@@ -103,7 +103,7 @@ static int find_ranges(struct gl_c *c, const struct gl_c_group *g)
 			gl_c_refuse(c, *use->loc,
 				    "port forwards leave no ports of %s for network %s to translate to: give it "
 				    "nat.addresses of its own",
-				    gl_c_text4(g->addr, text), use->network->name);
+				    gl_prefix_format(&g->addr, text), use->network->name);
 		} else if (!use->given) {
 			use->min = low << GL_NAT_BLOCK_SHIFT;
 			use->max = (uint16_t)((end << GL_NAT_BLOCK_SHIFT) - 1);
@@ -121,8 +121,8 @@ static int find_ranges(struct gl_c *c, const struct gl_c_group *g)
 					c, *use->loc,
 					"port %u of %s lies in nat.ports %u-%u of network %s: forward a port outside "
 					"of that range",
-					use->forward->port, gl_c_text4(g->addr, text), g->uses[j].min, g->uses[j].max,
-					g->uses[j].network->name);
+					use->forward->port, gl_prefix_format(&g->addr, text), g->uses[j].min,
+					g->uses[j].max, g->uses[j].network->name);
 				break;
 			}
 	}
@@ -131,15 +131,21 @@ static int find_ranges(struct gl_c *c, const struct gl_c_group *g)
 
 static int emit_blocks(struct gl_c *c, const struct gl_c_group *g, uint32_t tenant, uint16_t low, uint16_t end)
 {
-	struct gl_addr4_val val = { .tenant = tenant, .slot = GL_NO_SLOT };
+	struct gl_public public = {
+		.addr = g->addr, .uplink = g->uplink->number, .tenant = tenant, .slot = GL_NO_SLOT
+	};
 	int err = 0;
 
 	for (uint32_t block = low; block < end && !err; block++) {
-		struct gl_addr4_key key = { .addr_be = htonl(g->addr), .block = block, .uplink = g->uplink->number };
-
-		err = gl_c_emit(c, GL_MAP_ADDR4, tenant, &key, &val);
+		public.block = block;
+		err = gl_c_emit_ip(c, tenant, gl_public_entry(&public));
 	}
 	return err;
+}
+
+static struct gl_pool_range *pool_of(const struct gl_c_use *use)
+{
+	return &use->network->pool[gl_family_index(use->addr.family)][use->pool];
 }
 
 /* One tenant has the address to itself: its networks' ranges to the port, and every block they touch. */
@@ -153,8 +159,8 @@ static int share_alone(struct gl_c *c, const struct gl_c_group *g)
 		uint16_t low = use->min >> GL_NAT_BLOCK_SHIFT;
 
 		memset(&touched[low], true, block_out_end(use->max) - low);
-		use->network->pool[use->pool].port_min = use->min;
-		use->network->pool[use->pool].port_max = use->max;
+		pool_of(use)->min = use->min;
+		pool_of(use)->max = use->max;
 	}
 	for (uint16_t block = 0; block < GL_C_BLOCKS && !err; block++)
 		if (touched[block])
@@ -213,7 +219,7 @@ static int share_among(struct gl_c *c, const struct gl_c_live_shares *live, cons
 	struct gl_c_share *shares = calloc(g->nat_count, sizeof(*shares));
 	const struct gl_c_use *use = g->uses, *end = g->uses + g->nat_count;
 	bool *may = malloc(g->nat_count * GL_C_BLOCKS);
-	char text[INET_ADDRSTRLEN];
+	char text[50];
 	size_t count = 0, at = 0, room = 0;
 	int err = 0;
 
@@ -230,7 +236,7 @@ static int share_among(struct gl_c *c, const struct gl_c_live_shares *live, cons
 				c, *first->loc,
 				"network %s shares %s with other tenants, in blocks of %d ports, and its range holds "
 				"no whole block: widen nat.ports or give it nat.addresses of its own",
-				first->network->name, gl_c_text4(g->addr, text), BLOCK_PORTS);
+				first->network->name, gl_prefix_format(&g->addr, text), BLOCK_PORTS);
 			goto out;
 		}
 		find_live(live, g, &shares[count++]);
@@ -244,28 +250,28 @@ static int share_among(struct gl_c *c, const struct gl_c_live_shares *live, cons
 			gl_c_refuse(c, *last->loc,
 				    "%zu tenants translate to %s, whose ports are enough for %zu: give some of their "
 				    "networks nat.addresses of their own",
-				    count, gl_c_text4(g->addr, text), room);
+				    count, gl_prefix_format(&g->addr, text), room);
 		else
 			gl_c_refuse(c, *last->loc,
 				    "the ports of %s cannot be divided among %zu tenants: give some of their networks "
 				    "other nat.ports, or nat.addresses of their own",
-				    gl_c_text4(g->addr, text), count);
+				    gl_prefix_format(&g->addr, text), count);
 		goto out;
 	}
 	if (err)
 		goto out;
 	for (size_t i = 0; i < g->nat_count; i++) {
-		struct gl_pool4 *pool = &g->uses[i].network->pool[g->uses[i].pool];
+		struct gl_pool_range *pool = pool_of(&g->uses[i]);
 
 		while (shares[at].tenant != g->uses[i].tenant->index)
 			at++;
 		/* One run is all there is: the network's further ranges are not needed. */
 		if (i && g->uses[i].network == g->uses[i - 1].network) {
-			pool->addr_be = 0;
+			pool->addr.family = 0;
 			continue;
 		}
-		pool->port_min = shares[at].got_low << GL_NAT_BLOCK_SHIFT;
-		pool->port_max = (uint16_t)((shares[at].got_end << GL_NAT_BLOCK_SHIFT) - 1);
+		pool->min = shares[at].got_low << GL_NAT_BLOCK_SHIFT;
+		pool->max = (uint16_t)((shares[at].got_end << GL_NAT_BLOCK_SHIFT) - 1);
 	}
 	for (size_t i = 0; i < count && !err; i++)
 		err = emit_blocks(c, g, shares[i].tenant, shares[i].got_low, shares[i].got_end);
@@ -285,7 +291,7 @@ int gl_c_nat(struct gl_c *c, const struct gl_c_live_shares *live, const struct g
 	if (!err && !c->bad)
 		err = g->uses[0].tenant == g->uses[g->nat_count - 1].tenant ? share_alone(c, g)
 									    : share_among(c, live, g);
-	/* Blocks are what gl_addr4 tells apart, so whole blocks are kept from the host's sockets. */
+	/* Blocks are what gl_addr4 and gl_addr6 tell apart, so whole blocks are kept from the host's sockets. */
 	for (size_t i = 0; i < g->nat_count && !err && !c->bad && g->host; i++)
 		err = gl_c_reserve(c, g->uses[i].min & ~(BLOCK_PORTS - 1), g->uses[i].max | (BLOCK_PORTS - 1));
 	c->bad |= was_bad;

@@ -3,7 +3,6 @@
  * tenant's gateway routes, what everything is called? Neighbours: compile.c, abi.h (each map's own words). */
 #include "loader/compile_int.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +17,6 @@ static bool joined(const struct gl_c_network *network)
 static uint32_t segment_of(const struct gl_c_network *network)
 {
 	return GL_SEGMENT(network->uplink->number, network->def->vlan);
-}
-
-static uint32_t mask_be(unsigned len)
-{
-	return len ? htonl(0xffffffffu << (32 - len)) : 0;
-}
-
-static uint32_t addr4(const struct gl_prefix *prefix)
-{
-	uint32_t addr_be;
-
-	memcpy(&addr_be, prefix->bytes, sizeof(addr_be));
-	return addr_be;
 }
 
 /* ---- rings ------------------------------------------------------------------------------------------------ */
@@ -103,14 +89,11 @@ static int close_rings(struct gl_c *c)
 
 /* ---- prefixes --------------------------------------------------------------------------------------------- */
 
-/* An entry of one of the two tries, before it is known whether another of its key comes first. */
+/* An entry of one of the tries, before it is known whether another of its key comes first. */
 struct trie_item {
-	uint32_t owner; /* tenant or slot */
 	uint32_t tenant;
-	uint32_t addr_be;
-	uint32_t len;
-	uint32_t order;
-	struct gl_route4_val val;
+	size_t order;
+	struct gl_reach reach;
 };
 
 struct trie {
@@ -131,40 +114,35 @@ static int trie_add(struct trie *trie, uint32_t owner, uint32_t tenant, const st
 		trie->capacity = capacity;
 	}
 	trie->items[trie->count] = (struct trie_item){
-		.owner = owner,
 		.tenant = tenant,
-		.addr_be = addr4(prefix) & mask_be(prefix->len),
-		.len = prefix->len,
 		.order = trie->count,
-		.val = { .kind = kind, .target = target },
+		.reach = { .owner = owner, .prefix = gl_prefix_clean(prefix), .kind = kind, .target = target },
 	};
 	trie->count++;
 	return 0;
 }
 
-static int trie_key_compare(const struct trie_item *a, const struct trie_item *b)
+static int trie_key_compare(const struct gl_reach *a, const struct gl_reach *b)
 {
 	if (a->owner != b->owner)
 		return a->owner < b->owner ? -1 : 1;
-	if (a->addr_be != b->addr_be)
-		return a->addr_be < b->addr_be ? -1 : 1;
-	return a->len < b->len ? -1 : a->len > b->len;
+	return gl_prefix_compare(&a->prefix, &b->prefix);
 }
 
 /* A subnet before an allowed pair, then the definition's order. */
 static int trie_compare(const void *left, const void *right)
 {
 	const struct trie_item *a = left, *b = right;
-	int order = trie_key_compare(a, b);
+	int order = trie_key_compare(&a->reach, &b->reach);
 
 	if (order)
 		return order;
-	if (a->val.kind != b->val.kind)
-		return a->val.kind < b->val.kind ? -1 : 1;
+	if (a->reach.kind != b->reach.kind)
+		return a->reach.kind < b->reach.kind ? -1 : 1;
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-static int trie_emit(struct gl_c *c, struct trie *trie, enum gl_map_id map)
+static int trie_emit(struct gl_c *c, struct trie *trie, struct gl_ip_entry (*entry_of)(const struct gl_reach *))
 {
 	int err = 0;
 
@@ -173,22 +151,8 @@ static int trie_emit(struct gl_c *c, struct trie *trie, enum gl_map_id map)
 	for (size_t i = 0; i < trie->count && !err; i++) {
 		const struct trie_item *item = &trie->items[i];
 
-		if (i && !trie_key_compare(&trie->items[i - 1], item))
-			continue;
-		if (map == GL_MAP_ROUTE4) {
-			struct gl_route4_key key = { .prefixlen = 32 + item->len,
-						     .tenant_side_be = htonl(GL_TENANT_SIDE(item->owner, 0)),
-						     .addr_be = item->addr_be };
-
-			err = gl_c_emit(c, map, item->tenant, &key, &item->val);
-		} else {
-			struct gl_allow4_key key = { .prefixlen = 32 + item->len,
-						     .slot_side_be = htonl(GL_TENANT_SIDE(item->owner, 0)),
-						     .addr_be = item->addr_be };
-			struct gl_allow4_val val = { .allowed = 1 };
-
-			err = gl_c_emit(c, map, item->tenant, &key, &val);
-		}
+		if (!i || trie_key_compare(&trie->items[i - 1].reach, &item->reach))
+			err = gl_c_emit_ip(c, item->tenant, entry_of(&item->reach));
 	}
 	return err;
 }
@@ -220,7 +184,8 @@ static int emit_uplink(struct gl_c *c, const struct gl_c_uplink *uplink)
 	};
 	int err;
 
-	port.flags = (uplink->segment ? GL_PORT_F_SEGMENT : 0) | (uplink->link->xdp_out ? GL_PORT_F_XDP_OUT : 0);
+	port.flags = (uplink->segment ? GL_PORT_F_SEGMENT : 0) | (uplink->link->xdp_out ? GL_PORT_F_XDP_OUT : 0) |
+		     (uplink->ipv6 ? GL_PORT_F_IPV6 : 0);
 	memcpy(port.mac, uplink->link->mac, GL_MAC_LEN);
 	err = emit_device(c, uplink->link, uplink->slot, GL_ENTRY_SHARED, &port);
 	if (!err)
@@ -231,25 +196,22 @@ static int emit_uplink(struct gl_c *c, const struct gl_c_uplink *uplink)
 /* The tenant's addresses: in the port as far as they fit, the rest and the allowed pairs in the trie. */
 static int fill_addresses(const struct gl_c_port *p, struct gl_port_val *port, struct trie *allows)
 {
+	static const uint8_t more[GL_FAMILIES] = { GL_PORT_F_MORE_ADDRS, GL_PORT_F_MORE_ADDRS6 };
 	const struct gl_interface *def = p->def;
 	int err = 0;
 
-	for (size_t i = 0; i < def->address_count && !err; i++) {
-		if (def->addresses[i].family != AF_INET)
+	for (size_t i = 0; i < p->address_count + def->allowed_count && !err; i++) {
+		bool own = i < p->address_count;
+		const struct gl_prefix *addr =
+			own ? &p->addresses[i] : &def->allowed_address_pairs[i - p->address_count];
+
+		if (own && gl_port_address_add(port, addr))
 			continue;
-		if (port->addr_count < GL_PORT_ADDRS) {
-			port->addr_be[port->addr_count++] = addr4(&def->addresses[i]);
-			continue;
-		}
-		port->flags |= GL_PORT_F_MORE_ADDRS;
-		err = trie_add(allows, p->slot, p->tenant->index, &def->addresses[i], 0, 0);
+		port->flags |= more[gl_family_index(addr->family)];
+		err = trie_add(allows, p->slot, p->tenant->index, addr, 0, 0);
 	}
-	for (size_t i = 0; i < def->allowed_count && !err; i++) {
-		if (def->allowed_address_pairs[i].family != AF_INET)
-			continue;
-		port->flags |= GL_PORT_F_MORE_ADDRS;
-		err = trie_add(allows, p->slot, p->tenant->index, &def->allowed_address_pairs[i], 0, 0);
-	}
+	for (size_t i = def->floating_count; i-- > 0;)
+		gl_port_floating_set(port, &def->floating_ips[i]);
 	return err;
 }
 
@@ -276,7 +238,7 @@ static int emit_guest_port(struct gl_c *c, const struct gl_c_port *p, struct tri
 	struct gl_port_val port = {
 		.ifindex = p->link->ifindex,
 		.kind = GL_PORT_GUEST,
-		.flags = p->link->xdp_out ? GL_PORT_F_XDP_OUT : 0,
+		.flags = (p->link->xdp_out ? GL_PORT_F_XDP_OUT : 0) | (network->ipv6 ? GL_PORT_F_IPV6 : 0),
 		.mode = network->def->mode,
 		.tenant = p->tenant->index,
 		.network = network->index,
@@ -284,7 +246,6 @@ static int emit_guest_port(struct gl_c *c, const struct gl_c_port *p, struct tri
 		.uplink = network->uplink ? network->uplink->number : GL_NO_UPLINK,
 		.vlan = network->def->vlan,
 		.uplink_slot = network->uplink ? network->uplink->slot : GL_NO_SLOT,
-		.floating_be = gl_c_first4(p->def->floating_ips, p->def->floating_count),
 		.next_in_network = p->next_in_network,
 		.next_in_segment = p->next_in_segment,
 		.open_to = network->def->open_to,
@@ -294,6 +255,7 @@ static int emit_guest_port(struct gl_c *c, const struct gl_c_port *p, struct tri
 	fill_groups(p, &port);
 	memcpy(port.mac, p->def->mac, GL_MAC_LEN);
 	memcpy(port.gw_mac, network->gw_mac, GL_MAC_LEN);
+	memcpy(&port.link6_be, p->link_local.bytes, sizeof(port.link6_be));
 	err = fill_addresses(p, &port, allows);
 	if (!err)
 		err = emit_device(c, p->link, p->slot, p->tenant->index, &port);
@@ -307,21 +269,23 @@ static int emit_holder(struct gl_c *c, const struct gl_c_port *p, uint32_t segme
 {
 	struct gl_l2_key l2_key = { .segment = segment };
 	struct gl_l2_val l2_val = { .slot = p->slot };
+	struct gl_held held = { .segment = segment, .slot = p->slot };
 	int err;
 
 	memcpy(l2_key.mac, p->def->mac, GL_MAC_LEN);
 	err = gl_c_emit_once(c, GL_MAP_L2, p->tenant->index, &l2_key, &l2_val, p->def->mac_loc);
-	for (size_t i = 0; i < p->def->address_count && !err; i++) {
-		struct gl_host4_key key = { .segment = segment, .addr_be = addr4(&p->def->addresses[i]) };
-		struct gl_host4_val val = { .slot = p->slot };
-
-		if (p->def->addresses[i].family == AF_INET)
-			err = gl_c_emit_once(c, GL_MAP_HOST4, p->tenant->index, &key, &val, p->def->addresses[i].loc);
+	for (size_t i = 0; i < p->address_count && !err; i++) {
+		held.addr = p->addresses[i];
+		err = gl_c_emit_ip_once(c, p->tenant->index, gl_held_entry(&held), held.addr.loc);
 	}
+	held.addr = p->link_local;
+	if (!err && held.addr.family)
+		err = gl_c_emit_ip_once(c, p->tenant->index, gl_held_entry(&held), p->def->mac_loc);
 	return err;
 }
 
-/* A pair of length 0 lets an interface use any source, but does not make it everybody's way out. */
+/* A pair of length 0 lets an interface use any source, but does not make it everybody's way out. Link-local addresses
+ * do not leave their network. */
 static int add_pair_routes(const struct gl_c_port *p, struct trie *routes)
 {
 	int err = 0;
@@ -329,7 +293,7 @@ static int add_pair_routes(const struct gl_c_port *p, struct trie *routes)
 	for (size_t i = 0; i < p->def->allowed_count && !err; i++) {
 		const struct gl_prefix *pair = &p->def->allowed_address_pairs[i];
 
-		if (pair->family == AF_INET && pair->len)
+		if (pair->len && !gl_prefix_link_local(pair))
 			err = trie_add(routes, p->tenant->index, p->tenant->index, pair, GL_ROUTE_PORT, p->slot);
 	}
 	return err;
@@ -345,35 +309,38 @@ static int emit_network(struct gl_c *c, const struct gl_c_network *network, stru
 		.flags = (def->broadcast ? GL_NET_F_BROADCAST : 0) | (def->endpoint_independent ? GL_NET_F_EIM : 0),
 		.mss = def->mss,
 		.open_to = def->open_to,
-		.pool4_count = network->pool_count,
 		.tenant = network->tenant->index,
 		.uplink = network->uplink ? network->uplink->number : GL_NO_UPLINK,
 		.vlan = def->vlan,
 		.uplink_slot = network->uplink ? network->uplink->slot : GL_NO_SLOT,
 		.first_port = network->first_slot,
 	};
-	size_t used = 0;
+	unsigned used[GL_FAMILIES] = { 0 };
+	/* On a bridged segment the gateway is somebody else's and answers for itself. */
+	bool ours = def->mode != GL_MODE_BRIDGE;
 	int err = 0;
 
 	memcpy(val.gw_mac, network->gw_mac, GL_MAC_LEN);
-	memcpy(val.pool4, network->pool, sizeof(val.pool4));
-	for (size_t i = 0; i < def->subnet_count && !err; i++) {
-		struct gl_prefix gateway;
+	for (unsigned family = 0; family < GL_FAMILIES; family++)
+		for (unsigned i = 0; i < network->pool_count[family]; i++)
+			gl_pool_add(&val, &network->pool[family][i]);
+	if (network->ipv6 && ours) {
+		const struct gl_prefix link_local = gl_eui64(NULL, network->gw_mac);
 
-		if (def->subnets[i].family != AF_INET)
-			continue;
-		if (used == GL_NET_GATEWAYS) {
-			gl_c_refuse(c, def->subnets[i].loc, "network %s has more than %d IPv4 subnets", network->name,
-				    GL_NET_GATEWAYS);
+		memcpy(&val.link6_be, link_local.bytes, sizeof(val.link6_be));
+	}
+	for (size_t i = 0; i < def->subnet_count && !err; i++) {
+		const struct gl_prefix *subnet = &def->subnets[i];
+		const struct gl_prefix gateway = gl_network_gateway(def, i);
+
+		if (!gl_gateway_set(&val, used[gl_family_index(subnet->family)]++, subnet, ours ? &gateway : NULL)) {
+			gl_c_refuse(c, subnet->loc, "network %s has more than %d %s subnets", network->name,
+				    GL_NET_GATEWAYS, gl_family_text(subnet->family));
 			break;
 		}
-		gateway = gl_network_gateway(def, i);
-		/* On a bridged segment the gateway is somebody else's and answers for itself. */
-		val.gateway4[used].addr_be = def->mode == GL_MODE_BRIDGE ? 0 : addr4(&gateway);
-		val.gateway4[used++].mask_be = mask_be(def->subnets[i].len);
 		if (joined(network))
-			err = trie_add(routes, network->tenant->index, network->tenant->index, &def->subnets[i],
-				       GL_ROUTE_SUBNET, network->index);
+			err = trie_add(routes, network->tenant->index, network->tenant->index, subnet, GL_ROUTE_SUBNET,
+				       network->index);
 	}
 	if (!err)
 		err = gl_c_emit(c, GL_MAP_NETWORK, network->tenant->index, &network->index, &val);
@@ -408,9 +375,9 @@ int gl_c_ports(struct gl_c *c)
 			err = add_pair_routes(p, &routes);
 	}
 	if (!err)
-		err = trie_emit(c, &routes, GL_MAP_ROUTE4);
+		err = trie_emit(c, &routes, gl_route_entry);
 	if (!err)
-		err = trie_emit(c, &allows, GL_MAP_ALLOW4);
+		err = trie_emit(c, &allows, gl_allow_entry);
 	free(routes.items);
 	free(allows.items);
 	return err;

@@ -4,7 +4,6 @@
  * address on one uplink stand together and are decided together. Neighbours: compile_nat.c (the ports). */
 #include "loader/compile_int.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,26 +13,17 @@ struct book {
 	struct gl_c_live_shares live;
 	struct gl_c_use *uses;
 	size_t count, capacity;
-	uint32_t *hosts;
+	struct gl_prefix *hosts;
 	size_t host_count;
 };
 
-static uint32_t host4(const struct gl_prefix *prefix)
-{
-	uint32_t addr_be;
-
-	memcpy(&addr_be, prefix->bytes, sizeof(addr_be));
-	return ntohl(addr_be);
-}
-
 static int addr_compare(const void *left, const void *right)
 {
-	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-
-	return a < b ? -1 : a > b;
+	return gl_prefix_compare(left, right);
 }
 
-/* Every address of the host, on whatever link, in host order. */
+/* Every address of the host, on whatever link. Link-local ones mean something on their own link alone, see
+ * emit_hosts(). */
 static int list_hosts(struct book *p)
 {
 	const struct gl_facts *facts = p->c->facts;
@@ -46,15 +36,16 @@ static int list_hosts(struct book *p)
 		return -ENOMEM;
 	for (size_t i = 0; i < facts->link_count; i++)
 		for (size_t j = 0; j < facts->links[i].addr_count; j++)
-			p->hosts[p->host_count++] = ntohl(facts->links[i].addrs[j].addr_be);
+			if (!gl_prefix_link_local(&facts->links[i].addrs[j].addr))
+				p->hosts[p->host_count++] = gl_prefix_address(&facts->links[i].addrs[j].addr);
 	qsort(p->hosts, p->host_count, sizeof(*p->hosts), addr_compare);
 	return 0;
 }
 
-static bool is_on_link(const struct gl_link *link, uint32_t addr)
+static bool is_on_link(const struct gl_link *link, const struct gl_prefix *addr)
 {
 	for (size_t i = 0; i < link->addr_count; i++)
-		if (link->addrs[i].mask_be && !((ntohl(link->addrs[i].addr_be) ^ addr) & ntohl(link->addrs[i].mask_be)))
+		if (link->addrs[i].addr.len && gl_prefix_contains(&link->addrs[i].addr, addr))
 			return true;
 	return false;
 }
@@ -77,10 +68,14 @@ static int use_add(struct book *p, struct gl_c_use use)
 	return 0;
 }
 
-static int add_pool(struct book *p, struct gl_c_network *network, uint32_t addr, const struct gl_loc *loc)
+static int add_pool(struct book *p, struct gl_c_network *network, const struct gl_prefix *addr,
+		    const struct gl_loc *loc)
 {
+	const unsigned family = gl_family_index(addr->family);
+	struct gl_pool_range *pool = network->pool[family];
+	uint8_t *pool_count = &network->pool_count[family];
 	struct gl_c_use use = {
-		.addr = addr,
+		.addr = gl_prefix_address(addr),
 		.kind = USE_NAT,
 		.uplink = network->uplink,
 		.tenant = network->tenant,
@@ -91,59 +86,74 @@ static int add_pool(struct book *p, struct gl_c_network *network, uint32_t addr,
 	size_t i = 0;
 	int err;
 
-	for (unsigned k = 0; k < network->pool_count; k++)
-		if (network->pool[k].addr_be == htonl(addr))
+	for (unsigned k = 0; k < *pool_count; k++)
+		if (!gl_prefix_compare(&pool[k].addr, &use.addr))
 			return 0;
 	do { /* the default range, or each that is given */
-		if (network->pool_count == GL_NET_POOL)
+		if (*pool_count == GL_NET_POOL)
 			return -E2BIG;
 		if (use.given) {
 			use.min = network->def->nat_ports[i].first;
 			use.max = network->def->nat_ports[i].last;
 		}
-		use.pool = network->pool_count++;
-		network->pool[use.pool].addr_be = htonl(addr);
+		use.pool = (*pool_count)++;
+		pool[use.pool].addr = use.addr;
 		err = use_add(p, use);
 	} while (++i < network->def->nat_port_count && !err);
 	return err;
+}
+
+/* Where the definition names none: the uplink's own address, if the network has subnets of the family. An uplink
+ * without IPv6 is a matter of the packets, as it may get some later. */
+static int add_own(struct book *p, struct gl_c_network *network, uint8_t family, const struct gl_loc *loc)
+{
+	const struct gl_network *def = network->def;
+	const struct gl_link *link = network->uplink->link;
+
+	if (family == AF_INET6 ? !network->ipv6
+			       : network->ipv6 && !gl_prefix_first(def->subnets, def->subnet_count, family))
+		return 0;
+	for (size_t i = 0; i < link->addr_count; i++)
+		if (link->addrs[i].addr.family == family && !link->addrs[i].passing)
+			return add_pool(p, network, &link->addrs[i].addr, loc);
+	if (family == AF_INET)
+		gl_c_refuse(
+			p->c, *loc,
+			"interface %s of uplink %s has no IPv4 address that network %s could translate to: give the "
+			"network nat.addresses, or the interface an address",
+			link->name, network->uplink->def->name.s, network->name);
+	return 0;
 }
 
 static int list_nat(struct book *p, struct gl_c_network *network)
 {
 	const struct gl_network *def = network->def;
 	const struct gl_loc *loc = def->nat_loc.line ? &def->nat_loc : &def->loc;
-	bool any = false;
 	int err = 0;
 
 	for (size_t i = 0; i < def->nat_address_count && !err; i++) {
-		uint32_t last;
+		const struct gl_range *range = &def->nat_addresses[i];
+		struct gl_prefix addr = gl_prefix_address(&range->first), last = gl_prefix_address(&range->last);
 
-		if (def->nat_addresses[i].first.family != AF_INET)
-			continue;
-		any = true;
-		last = host4(&def->nat_addresses[i].last);
-		for (uint32_t addr = host4(&def->nat_addresses[i].first); addr <= last && !err; addr++) {
-			err = add_pool(p, network, addr, loc);
-			if (addr == UINT32_MAX)
-				break;
-		}
+		do
+			err = gl_prefix_compare(&addr, &last) <= 0 ? add_pool(p, network, &addr, loc) : 0;
+		while (!err && gl_prefix_compare(&addr, &last) < 0 && gl_prefix_next(&addr));
 	}
 	if (err == -E2BIG) {
 		gl_c_refuse(p->c, *loc, "network %s translates to more than %d addresses, each range of ports counted",
 			    network->name, GL_NET_POOL);
 		return 0;
 	}
-	if (err || any)
-		return err;
-	if (!network->uplink->link->addr_count) {
-		gl_c_refuse(
-			p->c, *loc,
-			"interface %s of uplink %s has no IPv4 address that network %s could translate to: give the "
-			"network nat.addresses, or the interface an address",
-			network->uplink->link->name, network->uplink->def->name.s, network->name);
-		return 0;
-	}
-	return add_pool(p, network, ntohl(network->uplink->link->addrs[0].addr_be), loc);
+	for (unsigned family = 0; family < GL_FAMILIES && !err; family++)
+		if (!network->pool_count[family])
+			err = add_own(p, network, gl_family_at(family), loc);
+	return err;
+}
+
+/* Where floating addresses and forwards lead: the interface's first address of the family, or NULL. */
+static const struct gl_prefix *leads_to(const struct gl_c_port *port, uint8_t family)
+{
+	return gl_prefix_first(port->addresses, port->address_count, family);
 }
 
 static int list_port(struct book *p, const struct gl_c_port *port)
@@ -158,30 +168,27 @@ static int list_port(struct book *p, const struct gl_c_port *port)
 		return 0;
 	use.kind = USE_FLOATING;
 	for (size_t i = 0; i < def->floating_count && !err; i++) {
-		use.addr = host4(&def->floating_ips[i]);
+		use.addr = gl_prefix_address(&def->floating_ips[i]);
 		use.loc = &def->floating_ips[i].loc;
-		if (def->floating_ips[i].family != AF_INET)
-			continue;
-		if (!gl_c_first4(def->addresses, def->address_count))
-			gl_c_refuse(p->c, *use.loc, "interface %s has no IPv4 address for a floating IP to lead to",
-				    def->tap.s);
+		if (!leads_to(port, use.addr.family))
+			gl_c_refuse(p->c, *use.loc, "interface %s has no %s address for a floating IP to lead to",
+				    def->tap.s, gl_family_text(use.addr.family));
 		err = use_add(p, use);
 	}
 	if (port->network->def->mode != GL_MODE_ROUTED)
 		return err;
 	use.kind = USE_ROUTED;
-	for (size_t i = 0; i < def->address_count && !err; i++) {
-		use.addr = host4(&def->addresses[i]);
-		use.loc = &def->addresses[i].loc;
-		if (def->addresses[i].family == AF_INET)
-			err = use_add(p, use);
+	for (size_t i = 0; i < port->address_count && !err; i++) {
+		use.addr = gl_prefix_address(&port->addresses[i]);
+		use.loc = &port->addresses[i].loc;
+		err = use_add(p, use);
 	}
 	for (size_t i = 0; i < def->allowed_count && !err; i++) {
 		const struct gl_prefix *pair = &def->allowed_address_pairs[i];
 
-		use.addr = host4(pair);
+		use.addr = *pair;
 		use.loc = &pair->loc;
-		if (pair->family == AF_INET && pair->len == 32)
+		if (pair->len == gl_family_bits(pair->family) && !gl_prefix_link_local(pair))
 			err = use_add(p, use);
 	}
 	return err;
@@ -197,8 +204,6 @@ static int list_forwards(struct book *p, const struct gl_c_port *first, const st
 		const struct gl_c_port *port = first;
 		struct gl_c_use use = { .kind = USE_FORWARD, .forward = forward, .loc = &forward->loc };
 
-		if (forward->address.family != AF_INET)
-			continue;
 		if (forward->interface.s)
 			while (port < first + guest->interface_count && strcmp(port->def->tap.s, forward->interface.s))
 				port++;
@@ -212,12 +217,12 @@ static int list_forwards(struct book *p, const struct gl_c_port *first, const st
 				    port->network->name, gl_mode_name(port->network->def->mode));
 			continue;
 		}
-		if (!gl_c_first4(port->def->addresses, port->def->address_count)) {
-			gl_c_refuse(p->c, forward->loc,
-				    "interface %s has no IPv4 address for a port forward to lead to", port->def->tap.s);
+		use.addr = gl_prefix_address(&forward->address);
+		if (!leads_to(port, use.addr.family)) {
+			gl_c_refuse(p->c, forward->loc, "interface %s has no %s address for a port forward to lead to",
+				    port->def->tap.s, gl_family_text(use.addr.family));
 			continue;
 		}
-		use.addr = host4(&forward->address);
 		use.uplink = port->network->uplink;
 		use.tenant = port->tenant;
 		use.network = port->network;
@@ -248,11 +253,11 @@ static int list_uses(struct book *p)
 /* A floating or routed address is its interface's alone. True when all is well. */
 static bool check_owner(struct gl_c *c, const struct gl_c_group *g, const struct gl_c_use *owner)
 {
-	char text[INET_ADDRSTRLEN];
+	char text[50];
 	const char *what = owner->kind == USE_FLOATING ? "floating IP" : "address of routed interface";
 	bool good = true;
 
-	gl_c_text4(g->addr, text);
+	gl_prefix_format(&g->addr, text);
 	if (g->host) {
 		gl_c_refuse(c, *owner->loc, "%s is an address of the host itself, and cannot be %s %s as well", text,
 			    what, owner->port->def->tap.s);
@@ -279,8 +284,7 @@ static int emit_forwards(struct gl_c *c, const struct gl_c_group *g, uint32_t *f
 
 	for (size_t i = 0; i < g->count && !err; i++) {
 		const struct gl_c_use *use = &g->uses[i];
-		struct gl_forward4_key key = { .addr_be = htonl(g->addr), .uplink = g->uplink->number };
-		struct gl_forward4_val val;
+		struct gl_forwarded forwarded;
 
 		if (use->kind != USE_FORWARD)
 			continue;
@@ -289,33 +293,45 @@ static int emit_forwards(struct gl_c *c, const struct gl_c_group *g, uint32_t *f
 		if (err || !use->port->link)
 			continue;
 		*flags |= GL_ADDR_F_FORWARD;
-		key.port_be = htons(use->forward->port);
-		key.proto = use->forward->proto;
-		val = (struct gl_forward4_val){
+		forwarded = (struct gl_forwarded){
+			.addr = g->addr,
+			.port = use->forward->port,
+			.proto = use->forward->proto,
+			.uplink = g->uplink->number,
 			.tenant = use->tenant->index,
 			.slot = use->port->slot,
-			.inner_be = gl_c_first4(use->port->def->addresses, use->port->def->address_count),
-			.inner_port_be = htons(use->forward->to),
+			.inner = *leads_to(use->port, g->addr.family),
+			.inner_port = use->forward->to,
 		};
-		err = gl_c_emit_once(c, GL_MAP_FORWARD4, use->tenant->index, &key, &val, use->forward->loc);
+		err = gl_c_emit_ip_once(c, use->tenant->index, gl_forwarded_entry(&forwarded), use->forward->loc);
 	}
 	return err;
 }
 
+/* The entry of an address itself, which is nobody's yet. */
+static struct gl_public whole(const struct gl_prefix *addr, const struct gl_c_uplink *uplink, uint32_t flags)
+{
+	return (struct gl_public){
+		.addr = *addr, .block = GL_BLOCK_WHOLE, .uplink = uplink->number, .flags = flags, .slot = GL_NO_SLOT
+	};
+}
+
 static int emit_owned(struct gl_c *c, const struct gl_c_group *g, const struct gl_c_use *owner, uint32_t flags)
 {
-	struct gl_addr4_key key = { .addr_be = htonl(g->addr), .block = GL_BLOCK_WHOLE, .uplink = g->uplink->number };
-	struct gl_addr4_val val = { .flags = flags, .tenant = owner->tenant->index };
+	struct gl_public public = whole(&g->addr, g->uplink, flags);
 
 	if (!check_owner(c, g, owner))
 		return 0;
 	/* Of interfaces that stand in for each other, the first that exists. */
 	for (const struct gl_c_use *use = owner; use < g->uses + g->count; use++)
 		if (use->port->link) {
-			val.slot = use->port->slot;
-			if (owner->kind == USE_FLOATING)
-				val.inner_be = gl_c_first4(use->port->def->addresses, use->port->def->address_count);
-			return gl_c_emit(c, GL_MAP_ADDR4, owner->tenant->index, &key, &val);
+			const struct gl_prefix *inner = leads_to(use->port, g->addr.family);
+
+			public.tenant = owner->tenant->index;
+			public.slot = use->port->slot;
+			if (owner->kind == USE_FLOATING && inner)
+			public.inner = *inner;
+			return gl_c_emit_ip(c, owner->tenant->index, gl_public_entry(&public));
 		}
 	return 0;
 }
@@ -323,38 +339,38 @@ static int emit_owned(struct gl_c *c, const struct gl_c_group *g, const struct g
 static int compile_group(struct book *p, const struct gl_c_group *g)
 {
 	struct gl_c *c = p->c;
-	struct gl_addr4_key key = { .addr_be = htonl(g->addr), .block = GL_BLOCK_WHOLE, .uplink = g->uplink->number };
-	struct gl_addr4_val val = { .slot = GL_NO_SLOT };
+	struct gl_public public = whole(&g->addr, g->uplink, 0);
 	int err;
 
 	if (g->host)
-		val.flags |= GL_ADDR_F_HOST;
-	else if (is_on_link(g->uplink->link, g->addr))
-		val.flags |= GL_ADDR_F_ANSWER;
+	public.flags |= GL_ADDR_F_HOST;
+	else if (is_on_link(g->uplink->link, &g->addr)) public.flags |= GL_ADDR_F_ANSWER;
 	for (size_t i = 0; i < g->count; i++)
 		if (g->uses[i].kind == USE_FLOATING || g->uses[i].kind == USE_ROUTED)
-			return emit_owned(
-				c, g, &g->uses[i],
-				val.flags | (g->uses[i].kind == USE_FLOATING ? GL_ADDR_F_FLOATING : GL_ADDR_F_ROUTED));
+			return emit_owned(c, g, &g->uses[i],
+					  public.flags | (g->uses[i].kind == USE_FLOATING ? GL_ADDR_F_FLOATING
+											  : GL_ADDR_F_ROUTED));
 
-	err = emit_forwards(c, g, &val.flags);
+	err = emit_forwards(c, g, &public.flags);
 	if (!err && g->nat_count) {
-		val.flags |= GL_ADDR_F_NAT;
+		public.flags |= GL_ADDR_F_NAT;
 		err = gl_c_nat(c, &p->live, g);
 	}
-	if (err || !(val.flags & (GL_ADDR_F_NAT | GL_ADDR_F_FORWARD | GL_ADDR_F_HOST)))
+	if (err || !(public.flags & (GL_ADDR_F_NAT | GL_ADDR_F_FORWARD | GL_ADDR_F_HOST)))
 		return err;
-	return gl_c_emit(c, GL_MAP_ADDR4, GL_ENTRY_SHARED, &key, &val);
+	return gl_c_emit_ip(c, GL_ENTRY_SHARED, gl_public_entry(&public));
 }
 
 static int use_compare(const void *left, const void *right)
 {
 	const struct gl_c_use *a = left, *b = right;
+	int order;
 
 	if (a->uplink->number != b->uplink->number)
 		return a->uplink->number < b->uplink->number ? -1 : 1;
-	if (a->addr != b->addr)
-		return a->addr < b->addr ? -1 : 1;
+	order = gl_prefix_compare(&a->addr, &b->addr);
+	if (order)
+		return order;
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
 	if (a->kind == USE_NAT && a->tenant->index != b->tenant->index)
@@ -362,7 +378,15 @@ static int use_compare(const void *left, const void *right)
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* The host's own addresses that nothing else uses: guests of the uplink do not reach them. */
+static int emit_host(struct gl_c *c, const struct gl_prefix *addr, const struct gl_c_uplink *uplink)
+{
+	const struct gl_public public = whole(addr, uplink, GL_ADDR_F_HOST);
+
+	return gl_c_emit_ip(c, GL_ENTRY_SHARED, gl_public_entry(&public));
+}
+
+/* The host's own addresses that nothing else uses: guests of the uplink do not reach them. What is link-local is met on
+ * the uplink's own link, by bridged guests. */
 static int emit_hosts(const struct book *p, const struct gl_c_uplink *uplink)
 {
 	size_t use = 0;
@@ -371,18 +395,22 @@ static int emit_hosts(const struct book *p, const struct gl_c_uplink *uplink)
 	while (use < p->count && p->uses[use].uplink->number < uplink->number)
 		use++;
 	for (size_t i = 0; i < p->host_count && !err; i++) {
-		struct gl_addr4_key key = { .addr_be = htonl(p->hosts[i]),
-					    .block = GL_BLOCK_WHOLE,
-					    .uplink = uplink->number };
-		struct gl_addr4_val val = { .flags = GL_ADDR_F_HOST, .slot = GL_NO_SLOT };
+		const struct gl_prefix *addr = &p->hosts[i];
 
-		if (i && p->hosts[i] == p->hosts[i - 1])
+		if ((i && !gl_prefix_compare(addr, addr - 1)) || (addr->family == AF_INET6 && !uplink->ipv6))
 			continue;
-		while (use < p->count && p->uses[use].uplink == uplink && p->uses[use].addr < p->hosts[i])
+		while (use < p->count && p->uses[use].uplink == uplink &&
+		       gl_prefix_compare(&p->uses[use].addr, addr) < 0)
 			use++;
-		if (use < p->count && p->uses[use].uplink == uplink && p->uses[use].addr == p->hosts[i])
+		if (use < p->count && p->uses[use].uplink == uplink && !gl_prefix_compare(&p->uses[use].addr, addr))
 			continue;
-		err = gl_c_emit(p->c, GL_MAP_ADDR4, GL_ENTRY_SHARED, &key, &val);
+		err = emit_host(p->c, addr, uplink);
+	}
+	for (size_t i = 0; i < uplink->link->addr_count && uplink->ipv6 && !err; i++) {
+		const struct gl_prefix addr = gl_prefix_address(&uplink->link->addrs[i].addr);
+
+		if (gl_prefix_link_local(&addr))
+			err = emit_host(p->c, &addr, uplink);
 	}
 	return err;
 }
@@ -390,15 +418,15 @@ static int emit_hosts(const struct book *p, const struct gl_c_uplink *uplink)
 /* Without the entries that were not needed, see share_among() in compile_nat.c. */
 static void close_pools(struct gl_c *c)
 {
-	for (size_t i = 0; i < c->network_count; i++) {
-		struct gl_c_network *network = &c->networks[i];
-		uint8_t kept = 0;
+	for (size_t i = 0; i < GL_FAMILIES * c->network_count; i++) {
+		struct gl_c_network *network = &c->networks[i / GL_FAMILIES];
+		struct gl_pool_range *pool = network->pool[i % GL_FAMILIES];
+		uint8_t *count = &network->pool_count[i % GL_FAMILIES], kept = 0;
 
-		for (uint8_t k = 0; k < network->pool_count; k++)
-			if (network->pool[k].addr_be)
-				network->pool[kept++] = network->pool[k];
-		memset(&network->pool[kept], 0, (size_t)(network->pool_count - kept) * sizeof(*network->pool));
-		network->pool_count = kept;
+		for (uint8_t k = 0; k < *count; k++)
+			if (pool[k].addr.family)
+				pool[kept++] = pool[k];
+		*count = kept;
 	}
 }
 
@@ -416,7 +444,8 @@ int gl_c_public(struct gl_c *c)
 	for (size_t i = 0, j; i < p.count && !err; i = j) {
 		struct gl_c_group g = { .uses = &p.uses[i], .addr = p.uses[i].addr, .uplink = p.uses[i].uplink };
 
-		for (j = i; j < p.count && p.uses[j].uplink == g.uplink && p.uses[j].addr == g.addr; j++)
+		for (j = i; j < p.count && p.uses[j].uplink == g.uplink && !gl_prefix_compare(&p.uses[j].addr, &g.addr);
+		     j++)
 			g.nat_count += p.uses[j].kind == USE_NAT;
 		g.count = j - i;
 		g.host = bsearch(&g.addr, p.hosts, p.host_count, sizeof(g.addr), addr_compare);

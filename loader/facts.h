@@ -9,8 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "loader/model.h"
+
 struct gl_link_addr {
-	uint32_t addr_be, mask_be;
+	struct gl_prefix addr; /* with the length of its subnet */
+	bool passing; /* link-local, not settled yet or soon gone: no guests are translated to it unasked */
 };
 
 struct gl_link {
@@ -22,7 +25,7 @@ struct gl_link {
 	bool up;
 	bool rxvlan; /* the device takes VLAN tags out of received frames before XDP sees them */
 	bool xdp_out; /* the device takes frames that XDP redirects to it (GL_PORT_F_XDP_OUT) */
-	struct gl_link_addr *addrs; /* IPv4 */
+	struct gl_link_addr *addrs; /* of both families, each in the kernel's order */
 	size_t addr_count;
 };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "loader/fail.h"
+#include "loader/ipentry.h"
 #include "loader/netlink.h"
 
 /* The generic netlink family "netdev" (Linux 6.3); Debian 12's headers do not have it yet. */
@@ -25,6 +26,9 @@
 #define NETDEV_XDP_NDO_XMIT 4
 
 #define BUFFER 65536
+
+/* Marks of IPv6 addresses that are not, or not for long, the host's (RFC 4862, RFC 8981). */
+#define PASSING (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC | IFA_F_DADFAILED | IFA_F_TEMPORARY | IFA_F_DEPRECATED)
 
 static uint32_t sequence;
 
@@ -125,25 +129,29 @@ static int on_addr(const struct nlmsghdr *nlh, void *arg)
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	struct collect *c = arg;
 	struct gl_link *link = by_index(&c->facts, ifa->ifa_index);
-	struct gl_link_addr addr = { 0 }, *addrs;
+	struct gl_link_addr addr = { .addr = { .family = ifa->ifa_family, .len = ifa->ifa_prefixlen } }, *addrs;
+	const size_t width = gl_family_bits(ifa->ifa_family) / 8;
+	uint32_t flags = ifa->ifa_flags;
 	const struct nlattr *attr;
 	bool found = false;
 
-	if (!link || ifa->ifa_family != AF_INET)
+	if (!link || (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
 	{
 		int type = mnl_attr_get_type(attr);
 
 		/* IFA_LOCAL is the host's own; IFA_ADDRESS is the other end of a point-to-point link. */
-		if (type == IFA_LOCAL || (type == IFA_ADDRESS && !found)) {
-			memcpy(&addr.addr_be, mnl_attr_get_payload(attr), sizeof(addr.addr_be));
+		if ((type == IFA_LOCAL || (type == IFA_ADDRESS && !found)) && mnl_attr_get_payload_len(attr) == width) {
+			memcpy(addr.addr.bytes, mnl_attr_get_payload(attr), width);
 			found = true;
+		} else if (type == IFA_FLAGS) {
+			flags = mnl_attr_get_u32(attr);
 		}
 	}
 	if (!found)
 		return MNL_CB_OK;
-	addr.mask_be = ifa->ifa_prefixlen ? htobe32(~0u << (32 - ifa->ifa_prefixlen)) : 0;
+	addr.passing = ifa->ifa_family == AF_INET6 && (ifa->ifa_scope != RT_SCOPE_UNIVERSE || (flags & PASSING));
 	addrs = reallocarray(link->addrs, link->addr_count + 1, sizeof(*addrs));
 	if (!addrs) {
 		errno = ENOMEM;
@@ -265,7 +273,7 @@ int gl_facts_collect(struct gl_facts *ret, struct gl_diag *diag)
 		c = (struct collect){ 0 };
 		err = dump(RTM_GETLINK, AF_UNSPEC, on_link, &c);
 		if (!err)
-			err = dump(RTM_GETADDR, AF_INET, on_addr, &c);
+			err = dump(RTM_GETADDR, AF_UNSPEC, on_addr, &c);
 		if (!err)
 			err = ask_xdp_out(&c);
 		if (err)

@@ -180,7 +180,7 @@ out:
 static char said[16384];
 static size_t said_len;
 
-static int listen(enum libbpf_print_level level, const char *fmt, va_list ap)
+static int hear(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char line[8192];
 	int len;
@@ -303,7 +303,7 @@ static int pin_all(const char *dir, struct guestlane_bpf *skel, struct gl_object
 
 int gl_object_load(const char *dir, struct gl_object *obj, struct gl_diag *diag)
 {
-	libbpf_print_fn_t before = libbpf_set_print(listen);
+	libbpf_print_fn_t before = libbpf_set_print(hear);
 	struct guestlane_bpf *skel = NULL;
 	int shape[2] = { -1, -1 }, err = 0;
 

@@ -266,13 +266,16 @@ static bool tables_differ(const struct gl_plan_in *in)
 
 		while (low < high) {
 			size_t middle = low + (high - low) / 2;
+			const struct gl_flow_table *table = &desired->tables[middle];
 
-			if (desired->tables[middle].tenant < in->tables[i].tenant)
+			if (table->tenant < in->tables[i].tenant ||
+			    (table->tenant == in->tables[i].tenant && table->map < in->tables[i].map))
 				low = middle + 1;
 			else
 				high = middle;
 		}
 		if (low == desired->table_count || desired->tables[low].tenant != in->tables[i].tenant ||
+		    desired->tables[low].map != in->tables[i].map ||
 		    desired->tables[low].max_flows != in->tables[i].max_flows)
 			return true;
 	}

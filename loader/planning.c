@@ -139,6 +139,7 @@ int gl_txn_plan(const struct gl_txn *t, bool settled, struct gl_plan **ret)
 		goto out;
 	for (size_t i = 0; i < t->view.tables.count; i++) {
 		p.tables[i].tenant = t->view.tables.items[i].tenant;
+		p.tables[i].map = t->view.tables.items[i].map;
 		p.tables[i].max_flows = t->view.tables.items[i].max_entries / gl_flow_table_entries(1);
 		memcpy(p.tables[i].name, t->view.tables.items[i].name, sizeof(p.tables[i].name));
 	}

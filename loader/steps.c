@@ -134,10 +134,11 @@ static int host_settings(struct gl_txn *t)
 
 /* ---- flow tables ------------------------------------------------------------------------------------------- */
 
-static const struct gl_table *table_of(const struct gl_txn *t, uint32_t tenant)
+static const struct gl_table *table_of(const struct gl_txn *t, const struct gl_flow_table *want)
 {
 	for (size_t i = 0; i < t->view.tables.count; i++)
-		if (t->view.tables.items[i].tenant == tenant && gl_table_wanted(t, &t->view.tables.items[i]))
+		if (t->view.tables.items[i].tenant == want->tenant && t->view.tables.items[i].map == want->map &&
+		    gl_table_wanted(t, &t->view.tables.items[i]))
 			return &t->view.tables.items[i];
 	return NULL;
 }
@@ -149,7 +150,7 @@ static int flow_tables(struct gl_txn *t)
 
 	for (size_t i = 0; i < total && !err; i++) {
 		const struct gl_flow_table *want = &t->desired->tables[i];
-		const struct gl_table *was = table_of(t, want->tenant);
+		const struct gl_table *was = table_of(t, want);
 		uint32_t entries = gl_flow_table_entries(want->max_flows);
 
 		if (!was || was->max_entries != entries) {
@@ -162,12 +163,13 @@ static int flow_tables(struct gl_txn *t)
 			if (!deed)
 				return -ENOMEM;
 			deed->table.tenant = want->tenant;
+			deed->table.map = want->map;
 			deed->table.max_entries = was ? was->max_entries : 0;
 			memcpy(deed->table.name, want->name, sizeof(deed->table.name));
-			err = gl_flow_table_add(t->host->bpffs, &t->host->obj, want->tenant, want->name, entries, was,
-						t->diag);
+			err = gl_flow_table_add(t->host->bpffs, &t->host->obj, want, was, t->diag);
 		}
-		if (!err)
+		/* One timer for both families. */
+		if (!err && want->map == GL_MAP_FLOW4)
 			err = gl_sweep_start(&t->host->obj, want->tenant, t->diag);
 	}
 	return err;
@@ -181,14 +183,17 @@ static void undo_table(struct gl_txn *t, const struct gl_deed *deed)
 		return;
 	for (size_t i = 0; i < now.count; i++) {
 		const struct gl_table *table = &now.items[i];
+		struct gl_flow_table back = { .tenant = table->tenant,
+					      .map = table->map,
+					      .max_flows = deed->table.max_entries / gl_flow_table_entries(1) };
 
-		if (table->tenant != deed->table.tenant || !table->linked)
+		if (table->tenant != deed->table.tenant || table->map != deed->table.map || !table->linked)
 			continue;
+		memcpy(back.name, table->name, sizeof(back.name));
 		if (deed->kind == GL_DID_TABLE)
 			gl_flow_table_remove(t->host->bpffs, &t->host->obj, table);
 		else if (table->max_entries != deed->table.max_entries)
-			gl_flow_table_add(t->host->bpffs, &t->host->obj, table->tenant, table->name,
-					  deed->table.max_entries, table, NULL);
+			gl_flow_table_add(t->host->bpffs, &t->host->obj, &back, table, NULL);
 		break;
 	}
 	gl_tables_clear(&now);

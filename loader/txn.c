@@ -80,7 +80,8 @@ bool gl_table_wanted(const struct gl_txn *t, const struct gl_table *table)
 	for (size_t i = 0; i < t->desired->table_count; i++) {
 		const struct gl_flow_table *want = &t->desired->tables[i];
 
-		if (want->tenant == table->tenant && table->linked && !strcmp(want->name, table->name))
+		if (want->tenant == table->tenant && want->map == table->map && table->linked &&
+		    !strcmp(want->name, table->name))
 			return true;
 	}
 	return false;
@@ -141,6 +142,7 @@ static bool tables_settled(const struct gl_txn *t)
 		const struct gl_flow_table *want = &t->desired->tables[i];
 
 		if (!gl_table_wanted(t, &there->items[i]) || want->tenant != there->items[i].tenant ||
+		    want->map != there->items[i].map ||
 		    gl_flow_table_entries(want->max_flows) != there->items[i].max_entries)
 			return false;
 	}

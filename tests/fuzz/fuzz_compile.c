@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "loader/compile.h"
+#include "loader/ipentry.h"
 #include "loader/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,16 +39,31 @@ static const struct gl_port_val *port_at(const struct gl_mapset *set, uint32_t s
 
 static void check_port(const struct gl_mapset *set, uint32_t slot, const struct gl_port_val *port)
 {
+	struct gl_prefix addrs[GL_FAMILIES * GL_PORT_ADDRS + 1] = { 0 };
 	const struct gl_network_val *network;
 	uint32_t at = slot, steps = 0;
+	unsigned count;
 
 	MUST(((slot - port->ifindex) & (GL_PORT_SLOTS - 1)) < GL_PORT_PROBES);
-	MUST(port->addr_count <= GL_PORT_ADDRS);
+	MUST(port->addr_count <= GL_PORT_ADDRS && port->addr6_count <= GL_PORT_ADDRS);
 	if (port->kind != GL_PORT_GUEST)
 		return;
 	network = find(set, GL_MAP_NETWORK, &port->network);
 	MUST(network && network->tenant == port->tenant && network->mode == port->mode);
 	MUST(port->gen);
+	/* What an interface may use, it also holds. */
+	count = gl_port_addresses_of(port, addrs);
+	if (port->flags & GL_PORT_F_IPV6)
+		addrs[count++] = gl_eui64(NULL, port->mac);
+	for (unsigned i = 0; i < count; i++) {
+		const struct gl_held held = { .segment = port->network, .addr = addrs[i] };
+		const struct gl_ip_entry key = gl_held_entry(&held);
+		const struct gl_entry *entry = gl_mapset_find(set, key.map, key.key);
+
+		MUST(entry && gl_held_of(entry).slot == slot);
+	}
+	if (addrs[count].family == AF_INET6)
+		MUST(!memcmp(&port->link6_be, addrs[count].bytes, 16));
 	do {
 		const struct gl_port_val *other = port_at(set, at);
 
@@ -61,23 +77,55 @@ static void check_port(const struct gl_mapset *set, uint32_t slot, const struct 
 
 static void check_network(const struct gl_mapset *set, const struct gl_network_val *network)
 {
+	struct gl_pool_range pools[GL_FAMILIES * GL_NET_POOL];
+	struct gl_prefix gateways[GL_FAMILIES * GL_NET_GATEWAYS];
+	unsigned used = gl_pools_of(network, pools);
+	bool ipv4 = false;
+
 	MUST(network->mode != GL_MODE_NONE);
-	MUST(network->pool4_count <= GL_NET_POOL);
-	MUST((network->mode == GL_MODE_NAT) == (network->pool4_count > 0));
+	MUST(network->pool4_count <= GL_NET_POOL && network->pool6_count <= GL_NET_POOL);
+	for (unsigned i = 0; i < gl_gateways_of(network, gateways); i++)
+		ipv4 |= gateways[i].family == AF_INET;
+	if (network->mode != GL_MODE_NAT)
+		MUST(!used);
+	else if (ipv4)
+		MUST(network->pool4_count);
 	if (network->first_port != GL_NO_SLOT)
 		MUST(port_at(set, network->first_port)->tenant == network->tenant);
-	for (unsigned i = 0; i < network->pool4_count; i++) {
-		MUST(network->pool4[i].port_min <= network->pool4[i].port_max);
-		for (unsigned block = network->pool4[i].port_min >> GL_NAT_BLOCK_SHIFT;
-		     block <= network->pool4[i].port_max >> GL_NAT_BLOCK_SHIFT; block++) {
-			struct gl_addr4_key key = { .addr_be = network->pool4[i].addr_be,
-						    .block = (uint16_t)block,
-						    .uplink = (uint8_t)network->uplink };
-			const struct gl_addr4_val *val = find(set, GL_MAP_ADDR4, &key);
+	for (unsigned i = 0; i < used; i++) {
+		MUST(pools[i].min <= pools[i].max);
+		for (unsigned block = pools[i].min >> GL_NAT_BLOCK_SHIFT;
+		     block <= (unsigned)pools[i].max >> GL_NAT_BLOCK_SHIFT; block++) {
+			const struct gl_public public = { .addr = pools[i].addr,
+							  .block = (uint16_t)block,
+							  .uplink = (uint8_t)network->uplink };
+			const struct gl_ip_entry key = gl_public_entry(&public);
+			const struct gl_entry *entry = gl_mapset_find(set, key.map, key.key);
 
-			MUST(val && val->tenant == network->tenant);
+			MUST(entry && gl_public_of(entry).tenant == network->tenant);
 		}
 	}
+}
+
+/* Link-local addresses stay where they are. */
+static void check_route(struct gl_reach reach)
+{
+	MUST(!gl_prefix_link_local(&reach.prefix));
+}
+
+/* Whole options to the end, as guests walk them (RFC 4861 4.6). */
+static void check_ra(const struct gl_mapset *set, uint32_t index, const struct gl_ra_val *ra)
+{
+	const struct gl_network_val *network = find(set, GL_MAP_NETWORK, &index);
+	unsigned at = 16;
+
+	MUST(network && network->mode != GL_MODE_BRIDGE);
+	MUST(ra->len <= GL_RA_BODY && !(ra->len % 8) && ra->interval && ra->body[0] == 134);
+	while (at < ra->len) {
+		MUST(ra->body[at + 1]);
+		at += 8 * ra->body[at + 1];
+	}
+	MUST(at == ra->len);
 }
 
 static void check_set(const struct gl_mapset *set)
@@ -93,10 +141,14 @@ static void check_set(const struct gl_mapset *set)
 			check_network(set, entry->val);
 		else if (entry->map == GL_MAP_L2)
 			port_at(set, ((const struct gl_l2_val *)entry->val)->slot);
-		else if (entry->map == GL_MAP_HOST4)
-			port_at(set, ((const struct gl_host4_val *)entry->val)->slot);
-		else if (entry->map == GL_MAP_FORWARD4)
-			MUST(port_at(set, ((const struct gl_forward4_val *)entry->val)->slot)->tenant == entry->tenant);
+		else if (entry->map == GL_MAP_HOST4 || entry->map == GL_MAP_HOST6)
+			port_at(set, gl_held_of(entry).slot);
+		else if (entry->map == GL_MAP_FORWARD4 || entry->map == GL_MAP_FORWARD6)
+			MUST(port_at(set, gl_forwarded_of(entry).slot)->tenant == entry->tenant);
+		else if (entry->map == GL_MAP_ROUTE6)
+			check_route(gl_reach_of(entry));
+		else if (entry->map == GL_MAP_RA)
+			check_ra(set, index, entry->val);
 	}
 }
 
@@ -116,10 +168,14 @@ static void make_facts(const struct gl_definition *def, struct gl_facts *facts)
 
 		*link = (struct gl_link){ .ifindex = ifindex++, .mtu = 1500 };
 		snprintf(link->name, sizeof(link->name), "%s", def->uplinks[i].interface.s);
-		link->addrs = calloc(1, sizeof(*link->addrs));
+		link->addrs = calloc(GL_FAMILIES, sizeof(*link->addrs));
 		MUST(link->addrs);
-		link->addrs[0] = (struct gl_link_addr){ htonl(0xc0000201 + (uint32_t)i), htonl(0xffffff00) };
-		link->addr_count = 1;
+		link->addrs[0].addr = (struct gl_prefix){ .family = AF_INET, .len = 24, .bytes = { 192, 0, 2 } };
+		link->addrs[1].addr =
+			(struct gl_prefix){ .family = AF_INET6, .len = 64, .bytes = { 0x20, 1, 13, 184 } };
+		link->addrs[0].addr.bytes[3] = link->addrs[1].addr.bytes[15] = (uint8_t)(1 + i);
+		/* Some uplinks have no IPv6. */
+		link->addr_count = 1 + i % 2;
 	}
 	for (size_t t = 0; t < def->tenant_count; t++)
 		for (size_t g = 0; g < def->tenants[t].guest_count; g++)

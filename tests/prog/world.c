@@ -68,8 +68,7 @@ static int collect(struct gl_facts *ret)
 			name_mac(dev->name, link->mac);
 		if (strcmp(dev->name, "wan"))
 			continue;
-		inet_pton(AF_INET, "192.0.2.1", &wan.addr_be);
-		inet_pton(AF_INET, "255.255.255.0", &wan.mask_be);
+		wan.addr = (struct gl_prefix){ .family = AF_INET, .len = 24, .bytes = { 192, 0, 2, 1 } };
 		link->addrs = &wan;
 		link->addr_count = 1;
 	}

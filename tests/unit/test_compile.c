@@ -5,11 +5,13 @@
 
 static void test_ports_hold_what_an_established_packet_needs(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
 	const struct gl_port_val *a1, *a2, *b1, *up;
+	const bool six = lab.family == AF_INET6;
+	const uint8_t ipv6 = six ? GL_PORT_F_IPV6 : 0;
+	struct gl_prefix addrs[GL_FAMILIES * GL_PORT_ADDRS], floating, none = { 0 };
 
-	(void)state;
 	host(&lab);
 	d = lab_compile(&lab, two_tenants, NULL);
 	a1 = port_of(d, "tap-a1");
@@ -24,23 +26,28 @@ static void test_ports_hold_what_an_established_packet_needs(void **state)
 	assert_int_equal(slot_of(d, "tap-a1"), 11);
 	assert_int_equal(a1->ifindex, 11);
 	assert_int_equal(a1->kind, GL_PORT_GUEST);
-	assert_int_equal(a1->flags, GL_PORT_F_MORE_ADDRS | GL_PORT_F_XDP_OUT);
+	assert_int_equal(a1->flags, (six ? GL_PORT_F_MORE_ADDRS6 : GL_PORT_F_MORE_ADDRS) | GL_PORT_F_XDP_OUT | ipv6);
 	assert_int_equal(a1->mode, GL_MODE_NAT);
-	assert_int_equal(a1->addr_count, 4);
-	assert_int_equal(a1->addr_be[0], ip("10.0.0.11"));
-	assert_int_equal(a1->addr_be[3], ip("10.0.0.14"));
+	assert_int_equal(gl_port_addresses_of(a1, addrs), 4);
+	assert_int_equal(six ? a1->addr6_count : a1->addr_count, 4);
+	assert_ip(&lab, &addrs[0], "10.0.0.11");
+	assert_ip(&lab, &addrs[3], "10.0.0.14");
 	assert_int_equal(a1->uplink_slot, slot_of(d, "eth0"));
 	assert_int_equal(a1->next_in_network, 11);
-	assert_int_equal(a1->floating_be, 0);
+	assert_int_equal(gl_port_floating(a1, lab.family).family, 0);
 	assert_int_equal(a2->mode, GL_MODE_ISOLATED);
 	assert_int_equal(a2->uplink, GL_NO_UPLINK);
 	assert_int_equal(a2->uplink_slot, GL_NO_SLOT);
 	assert_int_equal(a2->mtu, 9000);
-	assert_int_equal(a2->flags, 0);
-	assert_int_equal(b1->floating_be, ip("192.0.2.20"));
+	assert_int_equal(a2->flags, ipv6);
+	floating = gl_port_floating(b1, lab.family);
+	assert_ip(&lab, &floating, "192.0.2.20");
+	floating = gl_eui64(NULL, a1->mac);
+	assert_memory_equal(&a1->link6_be, six ? floating.bytes : none.bytes, 16);
 
 	assert_int_equal(up->kind, GL_PORT_UPLINK);
 	assert_int_equal(up->gen, 0);
+	assert_int_equal(up->flags, ipv6);
 	assert_int_equal(up->mac[5], 2);
 
 	/* Tenants are told apart by everything but their guests' addresses. */
@@ -57,11 +64,10 @@ static void test_ports_hold_what_an_established_packet_needs(void **state)
 
 static void test_every_device_gets_name_and_redirect_target(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
-	size_t first;
+	size_t first, families;
 
-	(void)state;
 	host(&lab);
 	d = lab_compile(&lab, two_tenants, NULL);
 	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_DEVMAP, &first), 4);
@@ -78,9 +84,15 @@ static void test_every_device_gets_name_and_redirect_target(void **state)
 	assert_int_equal(name_index(d, GL_NAME_GUEST, "web") == UINT32_MAX, 0);
 	assert_int_not_equal(name_index(d, GL_NAME_NETWORK, "acme/front"),
 			     name_index(d, GL_NAME_NETWORK, "blue/front"));
-	assert_int_equal(d->table_count, 2);
-	assert_int_equal(d->tables[name_index(d, GL_NAME_TENANT, "blue")].max_flows, 1000);
-	assert_int_equal(d->tables[name_index(d, GL_NAME_TENANT, "acme")].max_flows, GL_FLOWS_DEFAULT);
+	families = lab.family == AF_INET6 ? 2 : 1;
+	assert_int_equal(d->table_count, 2 * families);
+	for (size_t i = 0; i < d->table_count; i++) {
+		bool blue = d->tables[i].tenant == name_index(d, GL_NAME_TENANT, "blue");
+
+		assert_string_equal(d->tables[i].name, blue ? "blue" : "acme");
+		assert_int_equal(d->tables[i].max_flows, blue ? 1000 : GL_FLOWS_DEFAULT);
+		assert_int_equal(d->tables[i].map, i % families ? GL_MAP_FLOW6 : GL_MAP_FLOW4);
+	}
 	assert_int_equal(d->pending_count, 0);
 	gl_desired_free(d);
 	lab_clear(&lab);
@@ -88,45 +100,40 @@ static void test_every_device_gets_name_and_redirect_target(void **state)
 
 static void test_routes_join_the_networks_that_are_not_isolated(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
 	size_t first;
 	uint32_t acme;
-	struct gl_route4_key key = { .prefixlen = 32 + 24, .addr_be = ip("10.0.0.0") };
-	const struct gl_route4_val *val;
+	const struct gl_reach *route;
 
-	(void)state;
 	host(&lab);
 	d = lab_compile(&lab, two_tenants, NULL);
 	acme = name_index(d, GL_NAME_TENANT, "acme");
 	/* Two subnets, two allowed pairs; the isolated network has none. */
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_ROUTE4, &first), 4);
-	key.tenant_side_be = htonl(GL_TENANT_SIDE(acme, 0));
-	val = value(d, GL_MAP_ROUTE4, &key);
-	assert_non_null(val);
-	assert_int_equal(val->kind, GL_ROUTE_SUBNET);
-	assert_int_equal(val->target, name_index(d, GL_NAME_NETWORK, "acme/front"));
-	key.prefixlen = 32 + 32;
-	key.addr_be = ip("10.0.0.100");
-	val = value(d, GL_MAP_ROUTE4, &key);
-	assert_non_null(val);
-	assert_int_equal(val->kind, GL_ROUTE_PORT);
-	assert_int_equal(val->target, slot_of(d, "tap-a1"));
+	assert_int_equal(count_of(&lab, d, GL_MAP_ROUTE4), 4);
+	route = route_of(&lab, d, acme, "10.0.0.0/24");
+	assert_non_null(route);
+	assert_int_equal(route->kind, GL_ROUTE_SUBNET);
+	assert_int_equal(route->target, name_index(d, GL_NAME_NETWORK, "acme/front"));
+	route = route_of(&lab, d, acme, "10.0.0.100");
+	assert_non_null(route);
+	assert_int_equal(route->kind, GL_ROUTE_PORT);
+	assert_int_equal(route->target, slot_of(d, "tap-a1"));
 	/* The fifth address and both pairs are in the trie of sources. */
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_ALLOW4, &first), 3);
+	assert_int_equal(count_of(&lab, d, GL_MAP_ALLOW4), 3);
 	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_L2, &first), 3);
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_HOST4, &first), 7);
+	/* Of IPv6 each has its link-local address as well. */
+	assert_int_equal(count_of(&lab, d, GL_MAP_HOST4), lab.family == AF_INET6 ? 10 : 7);
 	gl_desired_free(d);
 	lab_clear(&lab);
 }
 
 static void test_generations_follow_what_verdicts_depend_on(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *was, *same, *moved;
 	char *text;
 
-	(void)state;
 	host(&lab);
 	was = lab_compile(&lab, two_tenants, NULL);
 	same = lab_compile(&lab, two_tenants, was);
@@ -152,10 +159,9 @@ static void test_generations_follow_what_verdicts_depend_on(void **state)
 
 static void test_order_of_names_does_not_matter(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *a, *b;
 
-	(void)state;
 	host(&lab);
 	a = lab_compile(&lab, HEAD NET("a", "") NET("b", "") NET("c", ", nat: {addresses: [203.0.113.1]}"), NULL);
 	b = lab_compile(&lab, HEAD NET("c", ", nat: {addresses: [203.0.113.1]}") NET("b", "") NET("a", ""), NULL);
@@ -167,11 +173,10 @@ static void test_order_of_names_does_not_matter(void **state)
 
 static void test_a_tap_that_does_not_exist_is_pending(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
 	size_t first;
 
-	(void)state;
 	lab_link(&lab, "eth0", 2, "192.0.2.1/24");
 	d = lab_compile(&lab, two_tenants, NULL);
 	assert_int_equal(d->pending_count, 3);
@@ -180,11 +185,11 @@ static void test_a_tap_that_does_not_exist_is_pending(void **state)
 	assert_int_equal(d->device_count, 1);
 	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_PORT, &first), 1);
 	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_L2, &first), 0);
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_HOST4, &first), 0);
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_ALLOW4, &first), 0);
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_FORWARD4, &first), 0);
-	assert_null(addr4_of(d, "192.0.2.20", GL_BLOCK_WHOLE));
-	assert_int_equal(addr4_of(d, "192.0.2.1", GL_BLOCK_WHOLE)->flags, GL_ADDR_F_NAT | GL_ADDR_F_HOST);
+	assert_int_equal(count_of(&lab, d, GL_MAP_HOST4), 0);
+	assert_int_equal(count_of(&lab, d, GL_MAP_ALLOW4), 0);
+	assert_int_equal(count_of(&lab, d, GL_MAP_FORWARD4), 0);
+	assert_null(addr_of(&lab, d, "192.0.2.20", GL_BLOCK_WHOLE));
+	assert_int_equal(addr_of(&lab, d, "192.0.2.1", GL_BLOCK_WHOLE)->flags, GL_ADDR_F_NAT | GL_ADDR_F_HOST);
 	assert_int_equal(network_of(d, "acme/front")->first_port, GL_NO_SLOT);
 	gl_desired_free(d);
 	lab_clear(&lab);
@@ -218,16 +223,18 @@ static void bridge_host(struct lab *lab)
 
 static void test_bridge_networks_stand_on_the_uplinks_segment(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
 	struct gl_l2_key l2 = { .segment = GL_SEGMENT(0, 7), .mac = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
-	struct gl_host4_key host4 = { .segment = GL_SEGMENT(0, 7), .addr_be = ip("10.1.0.12") };
+	const struct gl_prefix t2 = lab_ip(&lab, "10.1.0.12"), gateway = lab_ip(&lab, "192.0.2.129");
+	struct gl_prefix gateways[GL_FAMILIES * GL_NET_GATEWAYS], link_local;
+	const struct gl_network_val *network;
 	const struct gl_l2_val *first;
+	const bool six = lab.family == AF_INET6;
 
-	(void)state;
 	bridge_host(&lab);
 	d = lab_compile(&lab, bridged, NULL);
-	assert_int_equal(port_of(d, "br0")->flags, GL_PORT_F_SEGMENT);
+	assert_int_equal(port_of(d, "br0")->flags, GL_PORT_F_SEGMENT | (six ? GL_PORT_F_IPV6 : 0));
 	first = value(d, GL_MAP_L2, &l2);
 	assert_non_null(first);
 	assert_int_equal(first->slot, 21);
@@ -239,12 +246,28 @@ static void test_bridge_networks_stand_on_the_uplinks_segment(void **state)
 	assert_int_equal(port_of(d, "t1")->vlan, 7);
 	memcpy(l2.mac, port_of(d, "t2")->mac, 6);
 	assert_int_equal(((const struct gl_l2_val *)value(d, GL_MAP_L2, &l2))->slot, 22);
-	assert_int_equal(((const struct gl_host4_val *)value(d, GL_MAP_HOST4, &host4))->slot, 22);
-	host4.segment = name_index(d, GL_NAME_NETWORK, "a/x");
-	assert_int_equal(((const struct gl_host4_val *)value(d, GL_MAP_HOST4, &host4))->slot, 22);
-	assert_int_equal(network_of(d, "a/x")->gateway4[0].addr_be, 0);
-	assert_int_equal(network_of(d, "a/x")->gateway4[0].mask_be, ip("255.255.255.0"));
-	assert_int_equal(network_of(d, "a/y")->gateway4[0].addr_be, ip("192.0.2.129"));
+	assert_int_equal(holder_of(d, l2.segment, &t2), 22);
+	assert_int_equal(holder_of(d, name_index(d, GL_NAME_NETWORK, "a/x"), &t2), 22);
+	link_local = gl_eui64(NULL, l2.mac);
+	assert_int_equal(holder_of(d, l2.segment, &link_local), six ? 22 : GL_NO_SLOT);
+	assert_int_equal(holder_of(d, name_index(d, GL_NAME_NETWORK, "a/x"), &link_local), six ? 22 : GL_NO_SLOT);
+	/* The segment's gateway is not ours, and only its subnet is known. */
+	network = network_of(d, "a/x");
+	assert_int_equal(gl_gateways_of(network, gateways), 0);
+	if (six)
+		assert_int_equal(network->gateway6[0].mask_be.w[3], ip("255.255.255.0"));
+	else
+		assert_int_equal(network->gateway4[0].mask_be, ip("255.255.255.0"));
+	assert_int_equal(network->link6_be.w[0], 0);
+	network = network_of(d, "a/y");
+	assert_int_equal(gl_gateways_of(network, gateways), 1);
+	assert_memory_equal(gateways[0].bytes, gateway.bytes, 16);
+	assert_int_equal(gateways[0].len, six ? 124 : 28);
+	link_local = gl_eui64(NULL, network->gw_mac);
+	if (six)
+		assert_memory_equal(&network->link6_be, link_local.bytes, 16);
+	else
+		assert_int_equal(network->link6_be.w[0], 0);
 	assert_int_equal(d->uplink_mac_count, 2);
 	assert_int_equal(d->uplink_macs[0].ifindex, 3);
 	assert_int_equal(d->uplink_macs[1].mac[5], 2);
@@ -254,46 +277,42 @@ static void test_bridge_networks_stand_on_the_uplinks_segment(void **state)
 
 static void test_routed_addresses_are_public_ones(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
-	struct gl_route4_key key = { .prefixlen = 32 + 28, .addr_be = ip("192.0.2.128") };
-	const struct gl_addr4_val *val;
-	size_t first;
+	const struct gl_public *val;
 
-	(void)state;
 	bridge_host(&lab);
 	d = lab_compile(&lab, bridged, NULL);
-	val = addr4_of(d, "192.0.2.130", GL_BLOCK_WHOLE);
+	val = addr_of(&lab, d, "192.0.2.130", GL_BLOCK_WHOLE);
 	assert_non_null(val);
 	assert_int_equal(val->flags, GL_ADDR_F_ROUTED | GL_ADDR_F_ANSWER);
 	assert_int_equal(val->slot, 23);
 	assert_int_equal(val->gen, port_of(d, "t3")->gen);
 	/* Two interfaces may use one further address; the first of the definition gets what is sent there. */
-	val = addr4_of(d, "192.0.2.140", GL_BLOCK_WHOLE);
+	val = addr_of(&lab, d, "192.0.2.140", GL_BLOCK_WHOLE);
 	assert_non_null(val);
 	assert_int_equal(val->slot, 23);
 	/* A pair that equals the subnet does not take the subnet over. */
-	assert_int_equal(((const struct gl_route4_val *)value(d, GL_MAP_ROUTE4, &key))->kind, GL_ROUTE_SUBNET);
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_ROUTE4, &first), 2);
+	assert_int_equal(route_of(&lab, d, name_index(d, GL_NAME_TENANT, "a"), "192.0.2.128/28")->kind,
+			 GL_ROUTE_SUBNET);
+	assert_int_equal(count_of(&lab, d, GL_MAP_ROUTE4), 2);
 	gl_desired_free(d);
 	lab_clear(&lab);
 }
 
 static void test_a_pair_of_everything_is_nobodys_default_route(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
-	size_t first;
 
-	(void)state;
 	host(&lab);
 	d = lab_compile(&lab,
 			HEAD NET("a", "") "    guests: [{name: g, interfaces: [{tap: tap-a1, mac: "
 					  "'52:54:00:00:00:01', network: n, addresses: [10.0.0.2], "
-					  "allowed_address_pairs: [0.0.0.0/0]}]}]\n",
+					  "allowed_address_pairs: ['0.0.0.0/0']}]}]\n",
 			NULL);
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_ALLOW4, &first), 1);
-	assert_int_equal(gl_mapset_range(d->entries, GL_MAP_ROUTE4, &first), 1);
+	assert_int_equal(count_of(&lab, d, GL_MAP_ALLOW4), 1);
+	assert_int_equal(count_of(&lab, d, GL_MAP_ROUTE4), 1);
 	gl_desired_free(d);
 	lab_clear(&lab);
 }
@@ -302,11 +321,10 @@ static void test_slots_are_probed_and_not_reused_at_once(void **state)
 {
 	static const char head[] = "version: 1\ntenants: [{name: a, networks: [{name: n, mode: isolated, subnets: "
 				   "[10.0.0.0/24]}], guests: [{name: g, interfaces: [";
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d, *next;
 	char text[1024];
 
-	(void)state;
 	/* Numbers that fall on the same slot, at the array's very end. */
 	lab_link(&lab, "t0", GL_PORT_SLOTS - 1, NULL);
 	lab_link(&lab, "t1", 2 * GL_PORT_SLOTS - 1, NULL);
@@ -358,12 +376,19 @@ static void test_what_only_the_host_can_tell_is_refused_at_its_place(void **stat
 		  "whose ports are enough for 1", 7 },
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct lab lab = { 0 };
+		struct lab lab = LAB(state);
 
 		host(&lab);
-		lab_refuses(&lab, rows[i].text, NULL, rows[i].line, rows[i].words);
+		if (lab.family == AF_INET6 && strstr(rows[i].words, "IPv4")) {
+			/* An uplink may get IPv6 later; until then nothing is translated. */
+			struct gl_desired *d = lab_compile(&lab, rows[i].text, NULL);
+
+			assert_int_equal(pool_count(d, "a/n"), 0);
+			gl_desired_free(d);
+		} else {
+			lab_refuses(&lab, rows[i].text, NULL, rows[i].line, rows[i].words);
+		}
 		lab_clear(&lab);
 	}
 }
@@ -373,14 +398,13 @@ static void test_what_only_the_host_can_tell_is_refused_at_its_place(void **stat
 
 static void test_thousands_of_tenants_compile_in_seconds(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d, *again;
 	char *text = NULL, name[16];
 	size_t size = 0;
 	uint32_t ifindex = 10;
 	FILE *f = open_memstream(&text, &size);
 
-	(void)state;
 	assert_non_null(f);
 	lab_link(&lab, "eth0", 2, "192.0.2.1/24");
 	fputs(HEAD, f);
@@ -412,18 +436,18 @@ static void test_thousands_of_tenants_compile_in_seconds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ports_hold_what_an_established_packet_needs),
-		cmocka_unit_test(test_every_device_gets_name_and_redirect_target),
-		cmocka_unit_test(test_routes_join_the_networks_that_are_not_isolated),
-		cmocka_unit_test(test_generations_follow_what_verdicts_depend_on),
-		cmocka_unit_test(test_order_of_names_does_not_matter),
-		cmocka_unit_test(test_a_tap_that_does_not_exist_is_pending),
-		cmocka_unit_test(test_bridge_networks_stand_on_the_uplinks_segment),
-		cmocka_unit_test(test_routed_addresses_are_public_ones),
-		cmocka_unit_test(test_a_pair_of_everything_is_nobodys_default_route),
-		cmocka_unit_test(test_slots_are_probed_and_not_reused_at_once),
-		cmocka_unit_test(test_what_only_the_host_can_tell_is_refused_at_its_place),
-		cmocka_unit_test(test_thousands_of_tenants_compile_in_seconds),
+		TEST_BOTH(test_ports_hold_what_an_established_packet_needs),
+		TEST_BOTH(test_every_device_gets_name_and_redirect_target),
+		TEST_BOTH(test_routes_join_the_networks_that_are_not_isolated),
+		TEST_BOTH(test_generations_follow_what_verdicts_depend_on),
+		TEST_BOTH(test_order_of_names_does_not_matter),
+		TEST_BOTH(test_a_tap_that_does_not_exist_is_pending),
+		TEST_BOTH(test_bridge_networks_stand_on_the_uplinks_segment),
+		TEST_BOTH(test_routed_addresses_are_public_ones),
+		TEST_BOTH(test_a_pair_of_everything_is_nobodys_default_route),
+		TEST_BOTH(test_slots_are_probed_and_not_reused_at_once),
+		TEST_BOTH(test_what_only_the_host_can_tell_is_refused_at_its_place),
+		TEST_BOTH(test_thousands_of_tenants_compile_in_seconds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,25 +42,28 @@ static inline void host(struct lab *lab)
 	lab_link(lab, "tap-b1", 13, NULL);
 }
 
-/* Every pool has its blocks in gl_addr4 under its tenant, and no block has two tenants (a map holds one). */
+/* Every pool has its blocks in gl_addr4 or gl_addr6 under its tenant, and no block has two tenants (a map holds one).
+ */
 static inline void check_pools(const struct gl_desired *d)
 {
 	size_t first, count = gl_mapset_range(d->entries, GL_MAP_NETWORK, &first);
+	struct gl_pool_range pools[GL_FAMILIES * GL_NET_POOL];
 
 	for (size_t i = first; i < first + count; i++) {
 		const struct gl_network_val *val = gl_mapset_at(d->entries, i)->val;
+		unsigned used = gl_pools_of(val, pools);
 
-		for (unsigned j = 0; j < val->pool4_count; j++) {
-			assert_true(val->pool4[j].port_min && val->pool4[j].port_min <= val->pool4[j].port_max);
-			for (unsigned block = val->pool4[j].port_min >> GL_NAT_BLOCK_SHIFT;
-			     block <= val->pool4[j].port_max >> GL_NAT_BLOCK_SHIFT; block++) {
-				struct gl_addr4_key key = { .addr_be = val->pool4[j].addr_be,
-							    .block = block,
-							    .uplink = val->uplink };
-				const struct gl_addr4_val *owner = value(d, GL_MAP_ADDR4, &key);
+		for (unsigned j = 0; j < used; j++) {
+			assert_true(pools[j].min && pools[j].min <= pools[j].max);
+			for (unsigned block = pools[j].min >> GL_NAT_BLOCK_SHIFT;
+			     block <= (unsigned)pools[j].max >> GL_NAT_BLOCK_SHIFT; block++) {
+				const struct gl_public key = { .addr = pools[j].addr,
+							       .block = (uint16_t)block,
+							       .uplink = (uint8_t)val->uplink };
+				const struct gl_entry *entry = find_ip(d, gl_public_entry(&key));
 
-				assert_non_null(owner);
-				assert_int_equal(owner->tenant, val->tenant);
+				assert_non_null(entry);
+				assert_int_equal(gl_public_of(entry).tenant, val->tenant);
 			}
 		}
 	}
