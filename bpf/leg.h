@@ -105,12 +105,14 @@ static __always_inline void leg_look_back(struct opening *o, void *table, const 
 	struct gl_flow_val *peer;
 
 	o->had = 1;
-	o->old_flags = old->flags;
-	o->old_src_be = old->new_src_be;
-	o->old_sport_be = old->new_sport_be;
+	o->was = *old;
 	flow_peer_key(old, o->key.proto, &o->old_peer);
 	peer = flow_lookup(table, &o->old_peer);
-	if (o->from_uplink && peer)
+	if (!peer)
+		return;
+	o->had_peer = 1;
+	o->peer_was = *peer;
+	if (o->from_uplink)
 		o->hairpin = peer->flags & GL_FLOW_F_HAIRPIN ? 1 : 0;
 }
 
@@ -124,7 +126,7 @@ static __always_inline enum step leg_evaluate(struct pkt *p, struct opening *o)
 	if (!in || (o->had && !opener_is_at(p, o, in)))
 		return drop(p, GL_DROP_NO_FLOW);
 	/* An answer does not tell which MAC its opener had sent to. */
-	if (o->by_answer && o->old_flags & GL_FLOW_F_ROUTED)
+	if (o->by_answer && o->was.flags & GL_FLOW_F_ROUTED)
 		mac_copy(o->dmac, in->gw_mac);
 	o->val.new_src_be = o->key.src_be;
 	o->val.new_dst_be = o->key.dst_be;
@@ -185,12 +187,10 @@ __noinline int GL_PROGRAM(leg_write)(struct pkt *p)
 	if (!table)
 		return drop(p, GL_DROP_MAP_MISSING);
 	if (o->had) {
-		there = o->anew ? NULL : flow_lookup(table, &o->old_peer);
-		if (there)
-			opening_inherit(&o->peer_val, there);
-		there = o->anew ? NULL : flow_lookup(table, &o->key);
-		if (there)
-			opening_inherit(&o->val, there);
+		if (o->had_peer && !o->anew)
+			opening_inherit(&o->peer_val, &o->peer_was);
+		if (!o->anew)
+			opening_inherit(&o->val, &o->was);
 		if (!flow_key_equal(&o->old_peer, &o->peer_key))
 			flow_take_away(o->tenant, table, &o->old_peer, &o->old_peer);
 		o->written = 0;
@@ -220,7 +220,7 @@ static __always_inline struct opening *opening_new(void)
 	struct opening *o = bpf_map_lookup_elem(&gl_opening, &zero);
 
 	if (o)
-		__builtin_memset(o, 0, sizeof(*o));
+		__builtin_memset(o, 0, offsetof(struct opening, was));
 	return o;
 }
 

@@ -421,10 +421,10 @@ __noinline int GL_PROGRAM(nat_address)(struct pkt *p)
 	mapping = mapping && network->flags & GL_NET_F_EIM;
 
 	/* What was valid and still is stays as it is. */
-	if (o->had && (o->old_flags & GL_FLOW_F_REWRITE) && !(mapping && o->old_flags & GL_FLOW_F_MAPPED) &&
-	    network_translates_to(network, &o->old_src_be, o->old_sport_be)) {
-		o->val.new_src_be = o->old_src_be;
-		o->val.new_sport_be = o->old_sport_be;
+	if (o->had && (o->was.flags & GL_FLOW_F_REWRITE) && !(mapping && o->was.flags & GL_FLOW_F_MAPPED) &&
+	    network_translates_to(network, &o->was.new_src_be, o->was.new_sport_be)) {
+		o->val.new_src_be = o->was.new_src_be;
+		o->val.new_sport_be = o->was.new_sport_be;
 		o->peer_key.dst_be = o->val.new_src_be;
 		o->peer_key.dport_be = o->val.new_sport_be;
 		return STEP_NEXT;

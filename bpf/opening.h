@@ -56,14 +56,12 @@ struct opening {
 	__u8 bridged; /* from the uplink's segment by MAC, not by a public address */
 	__u8 anew; /* in place of a flow of the same tuple that is over */
 	__u8 by_answer; /* evaluated anew by a packet of the other direction */
-	__u8 had; /* it has entries already, and this is what they said: */
-	__u8 old_flags;
-	__be16 old_sport_be;
-	gl_ip old_src_be;
+	__u8 had; /* it has an entry already: `was` */
+	__u8 had_peer; /* and one for the answers: `peer_was` */
 	__u8 turned; /* it takes the place of a flow whose answerer now opens */
 	__u8 nat_mapping; /* the port that is looked for is a mapping's */
 	__u8 written; /* the answers' entry stands */
-	__u8 pad0;
+	__u8 pad0[3];
 	__u32 nat_network;
 	__u16 vlan; /* of that segment */
 	__u32 in_slot;
@@ -77,6 +75,10 @@ struct opening {
 	__u8 pad1[2];
 	struct port_search search;
 	struct tcp_options tcp;
+
+	/* Not cleared. As the flow was, as writing its new entries takes the old ones' place bit by bit. */
+	struct gl_flow_val was;
+	struct gl_flow_val peer_was;
 };
 
 /* Working memory of a CPU; programs do not interrupt each other there. */
