@@ -9,6 +9,7 @@
 #include "cli/human.h"
 #include "cli/names.h"
 #include "loader/ip6.h"
+#include "loader/ipentry.h"
 
 enum kind { SHARE, FORWARD, FLOATING };
 
@@ -30,6 +31,7 @@ struct use {
 
 struct uses {
 	struct names *names;
+	enum gl_map_id map; /* being read */
 	struct use *items;
 	size_t count, capacity;
 };
@@ -53,19 +55,21 @@ static int add(struct uses *uses, struct use use)
 
 static int add_pools(void *arg, const char *label, const void *key, const void *val)
 {
+	struct gl_pool_range pools[GL_FAMILIES * GL_NET_POOL];
 	const struct gl_network_val *network = val;
+	unsigned count = gl_pools_of(network, pools);
 	struct uses *uses = arg;
 	uint32_t index;
 	int err = 0;
 
 	(void)label;
 	memcpy(&index, key, sizeof(index));
-	for (unsigned i = 0; i < network->pool4_count && i < GL_NET_POOL && !err; i++)
+	for (unsigned i = 0; i < count && !err; i++)
 		err = add(uses, (struct use){
 					.kind = SHARE,
-					.addr = gl_ip6_of4(network->pool4[i].addr_be),
-					.min = network->pool4[i].port_min,
-					.max = network->pool4[i].port_max,
+					.addr = gl_ip6_of(&pools[i].addr),
+					.min = pools[i].min,
+					.max = pools[i].max,
 					.uplink = network->uplink,
 					.tenant = names_of(uses->names, GL_NAME_TENANT, network->tenant),
 					.network = names_network(uses->names, index),
@@ -74,46 +78,46 @@ static int add_pools(void *arg, const char *label, const void *key, const void *
 	return err;
 }
 
-static int add_forward(void *arg, const char *label, const void *k, const void *val)
+static int add_forward(void *arg, const char *label, const void *key, const void *val)
 {
-	const struct gl_forward4_key *key = k;
-	const struct gl_forward4_val *forward = val;
 	struct uses *uses = arg;
+	const struct gl_entry entry = { .map = uses->map, .key = key, .val = val };
+	const struct gl_forwarded forward = gl_forwarded_of(&entry);
 
 	(void)label;
 	return add(uses, (struct use){
 				 .kind = FORWARD,
-				 .addr = gl_ip6_of4(key->addr_be),
-				 .min = ntohs(key->port_be),
-				 .max = ntohs(key->port_be),
-				 .proto = key->proto,
-				 .uplink = key->uplink,
-				 .tenant = names_of(uses->names, GL_NAME_TENANT, forward->tenant),
-				 .network = names_network(uses->names, names_slot_network(uses->names, forward->slot)),
-				 .tap = names_of(uses->names, GL_NAME_PORT, forward->slot),
-				 .inner = gl_ip6_of4(forward->inner_be),
-				 .inner_port = ntohs(forward->inner_port_be),
+				 .addr = gl_ip6_of(&forward.addr),
+				 .min = forward.port,
+				 .max = forward.port,
+				 .proto = forward.proto,
+				 .uplink = forward.uplink,
+				 .tenant = names_of(uses->names, GL_NAME_TENANT, forward.tenant),
+				 .network = names_network(uses->names, names_slot_network(uses->names, forward.slot)),
+				 .tap = names_of(uses->names, GL_NAME_PORT, forward.slot),
+				 .inner = gl_ip6_of(&forward.inner),
+				 .inner_port = forward.inner_port,
 			 });
 }
 
-static int add_floating(void *arg, const char *label, const void *k, const void *val)
+static int add_floating(void *arg, const char *label, const void *key, const void *val)
 {
-	const struct gl_addr4_key *key = k;
-	const struct gl_addr4_val *addr = val;
 	struct uses *uses = arg;
+	const struct gl_entry entry = { .map = uses->map, .key = key, .val = val };
+	const struct gl_public address = gl_public_of(&entry);
 
 	(void)label;
-	if (!(addr->flags & GL_ADDR_F_FLOATING))
+	if (!(address.flags & GL_ADDR_F_FLOATING))
 		return 0;
 	return add(uses, (struct use){
 				 .kind = FLOATING,
-				 .addr = gl_ip6_of4(key->addr_be),
+				 .addr = gl_ip6_of(&address.addr),
 				 .max = UINT16_MAX,
-				 .uplink = key->uplink,
-				 .tenant = names_of(uses->names, GL_NAME_TENANT, addr->tenant),
-				 .network = names_network(uses->names, names_slot_network(uses->names, addr->slot)),
-				 .tap = names_of(uses->names, GL_NAME_PORT, addr->slot),
-				 .inner = gl_ip6_of4(addr->inner_be),
+				 .uplink = address.uplink,
+				 .tenant = names_of(uses->names, GL_NAME_TENANT, address.tenant),
+				 .network = names_network(uses->names, names_slot_network(uses->names, address.slot)),
+				 .tap = names_of(uses->names, GL_NAME_PORT, address.slot),
+				 .inner = gl_ip6_of(&address.inner),
 			 });
 }
 
@@ -229,10 +233,14 @@ int uses_read(struct gl_host *host, struct uses **ret, struct gl_diag *diag)
 
 	if (!err)
 		err = gl_each_entry(host, GL_MAP_NETWORK, add_pools, uses, diag);
-	if (!err)
-		err = gl_each_entry(host, GL_MAP_FORWARD4, add_forward, uses, diag);
-	if (!err)
-		err = gl_each_entry(host, GL_MAP_ADDR4, add_floating, uses, diag);
+	for (unsigned i = 0; i < GL_FAMILIES && !err; i++) {
+		uses->map = gl_map_of(GL_MAP_FORWARD4, gl_family_at(i));
+		err = gl_each_entry(host, uses->map, add_forward, uses, diag);
+		if (err)
+			break;
+		uses->map = gl_map_of(GL_MAP_ADDR4, gl_family_at(i));
+		err = gl_each_entry(host, uses->map, add_floating, uses, diag);
+	}
 	if (err) {
 		uses_free(uses);
 		return err;

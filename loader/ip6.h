@@ -26,6 +26,16 @@ static inline int gl_ip6_compare(const gl_ip6 *a, const gl_ip6 *b)
 	return memcmp(a, b, sizeof(*a));
 }
 
+static inline gl_ip6 gl_ip6_of(const struct gl_prefix *address)
+{
+	gl_ip6 ret = { 0 };
+
+	if (address->family == AF_INET)
+		ret = gl_ip6_of4(0);
+	memcpy(address->family == AF_INET ? &ret.w[3] : &ret.w[0], address->bytes, address->family == AF_INET ? 4 : 16);
+	return ret;
+}
+
 /* Of its own family, all bits. */
 static inline struct gl_prefix gl_ip6_prefix(const gl_ip6 *address)
 {

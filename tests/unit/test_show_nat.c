@@ -15,6 +15,11 @@
 	{                                                                                                              \
 		.w = { 0, 0, htonl(0xffff), (addr_be) }                                                                \
 	}
+/* 2001:db8:n::n */
+#define SIX(n)                                                                                                         \
+	{                                                                                                              \
+		.w = { htonl(0x20010db8), htonl((uint32_t)(n) << 16), 0, htonl(n) }                                    \
+	}
 #define IP(a, b, c, d) htonl((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
 enum { ACME, BLUE };
@@ -39,7 +44,9 @@ int gl_each_entry(struct gl_host *host, enum gl_map_id map,
 						.tenant = ACME,
 						.pool4_count = 2,
 						.pool4 = { { IP(203, 0, 113, 10), 2000, 2063 },
-							   { IP(203, 0, 113, 10), 1024, 1033 } } };
+							   { IP(203, 0, 113, 10), 1024, 1033 } },
+						.pool6_count = 1,
+						.pool6 = { { SIX(0xf), 1024, 1087 } } };
 	const struct gl_port_val port = { .kind = GL_PORT_GUEST, .tenant = ACME, .network = 4 };
 	const struct gl_tenant_stat stats[] = { [ACME] = { .nat_exhausted = 12,
 							   .nat_exhausted_ns = refused_ns,
@@ -71,6 +78,14 @@ int gl_each_entry(struct gl_host *host, enum gl_map_id map,
 		return row(
 			arg, "", &(struct gl_addr4_key){ .addr_be = IP(203, 0, 113, 20), .block = GL_BLOCK_WHOLE },
 			&(struct gl_addr4_val){ .flags = GL_ADDR_F_FLOATING, .slot = 9, .inner_be = IP(10, 0, 0, 11) });
+	} else if (map == GL_MAP_FORWARD6) {
+		return row(
+			arg, "",
+			&(struct gl_forward6_key){ .addr_be = SIX(0xf), .port_be = htons(8443), .proto = IPPROTO_TCP },
+			&(struct gl_forward6_val){ .slot = 9, .inner_be = SIX(0xa), .inner_port_be = htons(443) });
+	} else if (map == GL_MAP_ADDR6) {
+		return row(arg, "", &(struct gl_addr6_key){ .addr_be = SIX(0xe), .block = GL_BLOCK_WHOLE },
+			   &(struct gl_addr6_val){ .flags = GL_ADDR_F_FLOATING, .slot = 9, .inner_be = SIX(0xa) });
 	} else if (map == GL_MAP_TENANT_STAT) {
 		for (uint32_t tenant = 0; tenant < 2; tenant++)
 			assert_int_equal(row(arg, "", &tenant, &stats[tenant]), 0);
@@ -112,6 +127,37 @@ int gl_each_flow(struct gl_host *host, const struct gl_flow_filter *filter,
 	assert_int_equal(outwards(row, arg, 82, 2063), 0);
 	assert_int_equal(outwards(row, arg, 83, 1999), 0);
 	assert_int_equal(outwards(row, arg, 84, 0), 0);
+	/* Of IPv6, one out and one in. */
+	assert_int_equal(row(arg, &(struct gl_flow_row){ .tenant = "acme",
+							 .network = "front",
+							 .tap = "tap-a",
+							 .proto = IPPROTO_UDP,
+							 .src_be = SIX(0xa),
+							 .dst_be = SIX(0xb),
+							 .sport = 40000,
+							 .dport = 53,
+							 .translated = true,
+							 .nat_src_be = SIX(0xf),
+							 .nat_dst_be = SIX(0xb),
+							 .nat_sport = 1087,
+							 .nat_dport = 53,
+							 .state = "new" }),
+			 0);
+	assert_int_equal(row(arg, &(struct gl_flow_row){ .tenant = "acme",
+							 .network = "front",
+							 .tap = "tap-a",
+							 .proto = IPPROTO_TCP,
+							 .src_be = SIX(0xb),
+							 .dst_be = SIX(0xe),
+							 .sport = 50000,
+							 .dport = 22,
+							 .translated = true,
+							 .nat_src_be = SIX(0xb),
+							 .nat_dst_be = SIX(0xa),
+							 .nat_sport = 50000,
+							 .nat_dport = 22,
+							 .state = "established" }),
+			 0);
 	return row(arg, &(struct gl_flow_row){ .tenant = "acme",
 					       .network = "front",
 					       .tap = "tap-a",
@@ -165,9 +211,12 @@ static void test_table(void **state)
 	refused_ns = 0;
 	text = printed((struct args){ 0 }, show_nat);
 	part = section(text, "Translated flows");
+	assert_non_null(strstr(part, "10.0.0.11:40000        203.0.113.10:1024     192.0.2.80:443      -  "));
 	assert_non_null(
-		strstr(part, "10.0.0.11:40000  203.0.113.10:1024  192.0.2.80:443     -             established"));
-	assert_non_null(strstr(part, "192.0.2.80:5000  -                  203.0.113.10:8080  10.0.0.11:80  syn_sent"));
+		strstr(part, "192.0.2.80:5000        -                     203.0.113.10:8080   10.0.0.11:80  "));
+	assert_non_null(strstr(part, "[2001:db8:a::a]:40000  [2001:db8:f::f]:1087  [2001:db8:b::b]:53  -  "));
+	assert_non_null(
+		strstr(part, "[2001:db8:b::b]:50000  -                     [2001:db8:e::e]:22  [2001:db8:a::a]:22"));
 	assert_null(strstr(part, "192.0.2.80:84"));
 	free(part);
 	part = section(text, "Endpoint-independent");
@@ -176,19 +225,24 @@ static void test_table(void **state)
 				  "acme    tap-a      udp    10.0.0.11:5060  203.0.113.10:1030    4s   9s\n");
 	free(part);
 	part = section(text, "Public addresses");
-	assert_string_equal(
-		part,
-		"Public addresses\n"
-		"KIND      TENANT  NETWORK  INTERFACE  UPLINK  ADDRESS       PROTO  PORTS      TO            FLOWS"
-		"  PORTS USED\n"
-		"share     acme    front    -          wan     203.0.113.10  -      1024-1033  -                 2"
-		"           2\n"
-		"share     acme    front    -          wan     203.0.113.10  -      2000-2063  -                 2"
-		"           2\n"
-		"forward   acme    front    tap-a      wan     203.0.113.10  tcp    8080       10.0.0.11:80      1"
-		"           -\n"
-		"floating  acme    front    tap-a      wan     203.0.113.20  -      all        10.0.0.11         0"
-		"           -\n");
+	assert_string_equal(part,
+			    "Public addresses\n"
+			    "KIND      TENANT  NETWORK  INTERFACE  UPLINK  ADDRESS        PROTO  PORTS      TO         "
+			    "          FLOWS  PORTS USED\n"
+			    "share     acme    front    -          wan     203.0.113.10   -      1024-1033  -          "
+			    "              2           2\n"
+			    "share     acme    front    -          wan     203.0.113.10   -      2000-2063  -          "
+			    "              2           2\n"
+			    "share     acme    front    -          wan     2001:db8:f::f  -      1024-1087  -          "
+			    "              1           1\n"
+			    "forward   acme    front    tap-a      wan     203.0.113.10   tcp    8080       10.0.0.11:8"
+			    "0             1           -\n"
+			    "forward   acme    front    tap-a      wan     2001:db8:f::f  tcp    8443       [2001:db8:a"
+			    "::a]:443      0           -\n"
+			    "floating  acme    front    tap-a      wan     203.0.113.20   -      all        10.0.0.11  "
+			    "              0           -\n"
+			    "floating  acme    front    tap-a      wan     2001:db8:e::e  -      all        2001:db8:a:"
+			    ":a            1           -\n");
 	free(part);
 	part = section(text, "Refused");
 	assert_non_null(strstr(part, "acme    NAT_EXHAUSTED       12"));
@@ -210,8 +264,9 @@ static void test_table(void **state)
 
 static void test_json(void **state)
 {
-	static const char *const kinds[] = { "flow",  "flow",  "flow",	  "flow",     "flow",	 "flow",   "mapping",
-					     "share", "share", "forward", "floating", "refused", "refused" };
+	static const char *const kinds[] = { "flow",	"flow",	   "flow",     "flow",	   "flow",    "flow",
+					     "flow",	"flow",	   "mapping",  "share",	   "share",   "share",
+					     "forward", "forward", "floating", "floating", "refused", "refused" };
 	struct timespec now;
 	char *text;
 	json_t *doc, *row;
@@ -226,10 +281,15 @@ static void test_json(void **state)
 	assert_int_equal(json_array_size(doc), sizeof(kinds) / sizeof(*kinds));
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		assert_string_equal(json_string_value(json_object_get(json_array_get(doc, i), "kind")), kinds[i]);
-	row = json_array_get(doc, 7);
+	row = json_array_get(doc, 5);
+	assert_string_equal(json_string_value(json_object_get(row, "nat_src")), "2001:db8:f::f");
+	row = json_array_get(doc, 9);
 	assert_int_equal(json_integer_value(json_object_get(row, "ports")), 10);
 	assert_int_equal(json_integer_value(json_object_get(row, "ports_in_use")), 2);
 	row = json_array_get(doc, 11);
+	assert_string_equal(json_string_value(json_object_get(row, "address")), "2001:db8:f::f");
+	assert_int_equal(json_integer_value(json_object_get(row, "ports_in_use")), 1);
+	row = json_array_get(doc, 16);
 	assert_int_equal(json_integer_value(json_object_get(row, "count")), 12);
 	assert_string_equal(json_string_value(json_object_get(row, "dst")), "192.0.2.80");
 	assert_int_equal(json_integer_value(json_object_get(row, "dport")), 443);
@@ -237,7 +297,7 @@ static void test_json(void **state)
 	assert_non_null(strptime(json_string_value(json_object_get(row, "at")), "%Y-%m-%dT%H:%M:%SZ", &tm));
 	assert_true(llabs((long long)timegm(&tm) - (long long)now.tv_sec) <= 60);
 	assert_true(json_integer_value(json_object_get(row, "ago_ms")) < 60000);
-	assert_true(json_is_null(json_object_get(json_array_get(doc, 12), "dst")));
+	assert_true(json_is_null(json_object_get(json_array_get(doc, 17), "dst")));
 	json_decref(doc);
 	free(text);
 }
