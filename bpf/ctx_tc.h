@@ -60,7 +60,8 @@ static __always_inline int ctx_pull(gl_ctx *ctx, __u32 len)
 /* Behind a tag that the kernel has taken off. */
 static __always_inline bool ctx_is_ipv6(const gl_ctx *ctx)
 {
-	return ctx->protocol == ETH_P_IPV6_BE;
+	return ctx->protocol == ETH_P_IPV6_BE ||
+	       (ctx->protocol == ETH_P_8021Q_BE && eth_is_tagged_ipv6(ctx_data(ctx), ctx_data_end(ctx)));
 }
 
 static __always_inline bool ctx_vlan(const gl_ctx *ctx, __u16 *vlan)

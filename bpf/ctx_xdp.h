@@ -53,13 +53,15 @@ static __always_inline int ctx_pull(gl_ctx *ctx, __u32 len)
 	return 0;
 }
 
-/* Which family's stages the frame is for. Frames whose tag is still in their bytes are IPv4's, which leave them to TC.
- */
+/* Which family's stages the frame is for. */
 static __always_inline bool ctx_is_ipv6(const gl_ctx *ctx)
 {
 	struct ethhdr *eth = ctx_data(ctx);
 
-	return (void *)(eth + 1) <= ctx_data_end(ctx) && eth->h_proto == ETH_P_IPV6_BE;
+	if ((void *)(eth + 1) > ctx_data_end(ctx))
+		return false;
+	return eth->h_proto == ETH_P_IPV6_BE ||
+	       (eth->h_proto == ETH_P_8021Q_BE && eth_is_tagged_ipv6(eth, ctx_data_end(ctx)));
 }
 
 /* The tag that the kernel has taken off already: none here, XDP sees the frame as it came. */

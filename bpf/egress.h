@@ -246,7 +246,7 @@ static __noinline int egress_replicate(gl_ctx *ctx, struct pkt *p, const struct 
 		return egress_deliver(ctx, p, in, action);
 	}
 	if (!copied && !ip_is_zero(&p->repl_addr_be) && !p->repl_host)
-		return drop(p, GL_DROP_ARP_UNKNOWN);
+		return drop(p, GL_IS_IPV6 ? GL_DROP_ND_UNKNOWN : GL_DROP_ARP_UNKNOWN);
 	count_received(p);
 	*action = p->repl_host ? CTX_PASS : CTX_DROP;
 	return STEP_NEXT;

@@ -345,6 +345,21 @@ static size_t build_ip(const struct frame *f, uint8_t *buf, size_t *l4)
 	return w.at - buf;
 }
 
+/* In IPv6's turn too: of IPv4. */
+static void put_arp(struct writer *w, const struct frame *f)
+{
+	const uint8_t was = world.family;
+
+	world.family = 4;
+	put(w, "\0\x01\x08\0\x06\x04", 6);
+	put16(w, f->arp_op);
+	put_mac(w, f->arp_smac);
+	put_ip(w, f->arp_sip);
+	put_mac(w, f->arp_tmac);
+	put_ip(w, f->arp_tip);
+	world.family = was;
+}
+
 /* What ARP asks and says, as neighbour discovery does (RFC 4861 7.2, 4862 5.4): a question from nobody is the test of
  * an address, one for the sender's own address an announcement. */
 static struct frame discovery_of(const struct frame *f, char dst[80])
@@ -416,12 +431,7 @@ size_t frame_build(const struct frame *f, uint8_t *buf)
 	}
 	put16(&w, f->ethertype ? f->ethertype : arp ? 0x0806 : world.family == 4 || f->ipv4 ? 0x0800 : 0x86dd);
 	if (arp) {
-		put(&w, "\0\x01\x08\0\x06\x04", 6);
-		put16(&w, f->arp_op);
-		put_mac(&w, f->arp_smac);
-		put_ip(&w, f->arp_sip);
-		put_mac(&w, f->arp_tmac);
-		put_ip(&w, f->arp_tip);
+		put_arp(&w, f);
 	} else if (f->src) {
 		w.at += build_ip(f, w.at, &l4);
 		cut += cut >= 34 && !f->payload ? l4 - (f->option ? 24 : 20) : 0;

@@ -50,8 +50,12 @@ static void test_family(uint8_t of, bool everything)
 	rows_public();
 	rows_bridge();
 	rows_errors();
-	if (of == 6)
+	if (of == 6) {
 		rows_ipv6();
+		test_nd();
+		test_link();
+		test_ra();
+	}
 	test_states();
 	test_tcp();
 	test_limits();

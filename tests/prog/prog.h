@@ -259,6 +259,9 @@ void test_sweeper(void);
 void test_registry(void);
 void test_lookups(void);
 void test_isolation(void);
+void test_nd(void);
+void test_link(void);
+void test_ra(void);
 void test_groups(void);
 void test_rules(void);
 

@@ -52,7 +52,7 @@ static void print_diag(const struct gl_diag *diag)
 
 static int collect(struct gl_facts *ret)
 {
-	static struct gl_link_addr wan;
+	static struct gl_link_addr wan[2];
 	struct gl_facts facts = { .links = calloc(world.dev_count, sizeof(*facts.links)) };
 
 	if (!facts.links)
@@ -68,9 +68,11 @@ static int collect(struct gl_facts *ret)
 			name_mac(dev->name, link->mac);
 		if (strcmp(dev->name, "wan"))
 			continue;
-		wan.addr = (struct gl_prefix){ .family = AF_INET, .len = 24, .bytes = { 192, 0, 2, 1 } };
-		link->addrs = &wan;
-		link->addr_count = 1;
+		wan[0].addr = (struct gl_prefix){ .family = AF_INET, .len = 24, .bytes = { 192, 0, 2, 1 } };
+		wan[1].addr = (struct gl_prefix){ .family = AF_INET6, .len = 96 + 24 };
+		memcpy(wan[1].addr.bytes, name_ip("192.0.2.1").bytes, 16);
+		link->addrs = wan;
+		link->addr_count = world.family == 6 ? 2 : 1;
 	}
 	*ret = facts;
 	return 0;
