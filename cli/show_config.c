@@ -308,7 +308,7 @@ static void put_ra(struct out *o, const struct gl_network *network)
 	put_prefixes(o, "dns", ra->dns, sent ? ra->dns_count : 0);
 	if (sent) {
 		out_number(o, "interval", ra->interval);
-		out_number(o, "lifetime", ra->lifetime);
+		out_number(o, "lifetime", network->mode == GL_MODE_ISOLATED ? 0 : ra->lifetime);
 	} else {
 		out_none(o, "interval");
 		out_none(o, "lifetime");

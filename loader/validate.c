@@ -118,7 +118,7 @@ static void outside(struct gl_check *c, const struct gl_prefix *address, const s
 			  gl_prefix_format(address, text), network->name.s, list);
 	else
 		GL_REPORT(c, address->loc, "address %s: network \"%s\" has no %s subnet",
-			  gl_prefix_format(address, text), network->name.s, gl_family_name(address));
+			  gl_prefix_format(address, text), network->name.s, gl_family_text(address->family));
 }
 
 /* `of` says where it comes from, for those that do not stand in the definition: "" or " (slaac of MAC)". */
@@ -147,7 +147,7 @@ static void check_address(struct gl_check *c, const struct gl_prefix *address, c
 		return;
 	}
 	gateway = gl_network_gateway(network, i);
-	if (!gl_compare(&gateway, address)) {
+	if (!gl_prefix_compare(&gateway, address)) {
 		GL_REPORT(c, address->loc, "address %s%s is the gateway of network \"%s\"%s", text, of, network->name.s,
 			  gateway.loc.line == subnet->loc.line && gateway.loc.col == subnet->loc.col
 				  ? ", as the first host address is where `gateways` names none"
@@ -197,7 +197,7 @@ static void check_allowed(struct gl_check *c, const struct gl_prefix *pair, cons
 	uint8_t mac[6];
 	char text[50];
 
-	if (!gl_check_host_bits(c, pair) || pair->len != gl_whole(pair) || !net || !net->clear)
+	if (!gl_check_host_bits(c, pair) || pair->len != gl_family_bits(pair->family) || !net || !net->clear)
 		return;
 	for (size_t i = 0; i <= net->network->subnet_count; i++) {
 		if (i < net->network->subnet_count) {
@@ -206,7 +206,7 @@ static void check_allowed(struct gl_check *c, const struct gl_prefix *pair, cons
 			gl_gateway_mac(net->tenant->name.s, net->network->name.s, mac);
 			gateway = gl_eui64(NULL, mac);
 		}
-		if (!gl_compare(&gateway, pair))
+		if (!gl_prefix_compare(&gateway, pair))
 			GL_REPORT(c, pair->loc, "%s is the gateway of network \"%s\"; no guest may speak for it",
 				  gl_prefix_format(pair, text), net->network->name.s);
 	}

@@ -8,6 +8,7 @@
 
 #include "loader/arena.h"
 #include "loader/diag.h"
+#include "loader/ipentry.h"
 
 /* What must not occur twice, each within a scope of its own kind. */
 enum gl_seen {
@@ -93,12 +94,8 @@ size_t gl_check_member(struct gl_check *c, uint32_t segment);
 const char *gl_check_where(struct gl_loc loc, char buf[128]);
 
 /* validate_address.c: both families. Addresses are prefixes of whole length. */
-uint8_t gl_whole(const struct gl_prefix *prefix); /* bits of an address of its family */
-const char *gl_family_name(const struct gl_prefix *prefix); /* "IPv4", "IPv6" */
 struct gl_prefix gl_first(const struct gl_prefix *prefix); /* its first address */
 struct gl_prefix gl_last(const struct gl_prefix *prefix); /* its last address */
-struct gl_prefix gl_next(const struct gl_prefix *address); /* the one behind it */
-int gl_compare(const struct gl_prefix *a, const struct gl_prefix *b); /* by family and address, as memcmp() */
 size_t gl_range_size(const struct gl_range *range, size_t most); /* addresses; beyond `most` it only says so */
 /* Reports addresses that nobody can hold; `what` as in "address". False for those, and for the ones that the parser
  * reported. */

@@ -37,64 +37,29 @@ static const struct unusable {
 };
 #define UNUSABLE (sizeof(unusable) / sizeof(*unusable))
 
-uint8_t gl_whole(const struct gl_prefix *prefix)
-{
-	return prefix->family == AF_INET ? 32 : 128;
-}
-
-const char *gl_family_name(const struct gl_prefix *prefix)
-{
-	return prefix->family == AF_INET ? "IPv4" : "IPv6";
-}
-
-static struct gl_prefix end_of(const struct gl_prefix *prefix, bool last)
-{
-	struct gl_prefix ret = *prefix;
-
-	ret.len = gl_whole(prefix);
-	for (unsigned bit = prefix->len; bit < ret.len; bit++) {
-		uint8_t mask = (uint8_t)(0x80 >> bit % 8);
-
-		ret.bytes[bit / 8] = (uint8_t)(last ? ret.bytes[bit / 8] | mask : ret.bytes[bit / 8] & ~mask);
-	}
-	return ret;
-}
-
 struct gl_prefix gl_first(const struct gl_prefix *prefix)
 {
-	return end_of(prefix, false);
+	struct gl_prefix ret = gl_prefix_clean(prefix);
+
+	return gl_prefix_address(&ret);
 }
 
 struct gl_prefix gl_last(const struct gl_prefix *prefix)
 {
-	return end_of(prefix, true);
-}
+	struct gl_prefix ret = gl_prefix_address(prefix);
 
-struct gl_prefix gl_next(const struct gl_prefix *address)
-{
-	struct gl_prefix ret = *address;
-	unsigned i = gl_whole(address) / 8;
-
-	while (i-- && !++ret.bytes[i])
-		;
+	for (unsigned bit = prefix->len; bit < ret.len; bit++)
+		ret.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
 	return ret;
-}
-
-int gl_compare(const struct gl_prefix *a, const struct gl_prefix *b)
-{
-	if (a->family != b->family)
-		return a->family == AF_INET ? -1 : 1;
-	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
 bool gl_check_host_bits(struct gl_check *c, const struct gl_prefix *prefix)
 {
-	struct gl_prefix clean = gl_first(prefix);
+	const struct gl_prefix clean = gl_prefix_clean(prefix);
 	char text[50], expected[50];
 
-	if (!gl_compare(&clean, prefix))
+	if (!gl_prefix_compare(&clean, prefix))
 		return true;
-	clean.len = prefix->len;
 	GL_REPORT(c, prefix->loc, "host bits set in %s; expected %s", gl_prefix_format(prefix, text),
 		  gl_prefix_format(&clean, expected));
 	return false;
@@ -111,7 +76,7 @@ static bool usable(struct gl_check *c, const struct gl_prefix *prefix, const cha
 
 		if (!(bad->by & by) || !gl_prefix_contains(&bad->prefix, prefix))
 			continue;
-		if (bad->prefix.len == gl_whole(prefix))
+		if (bad->prefix.len == gl_family_bits(prefix->family))
 			GL_REPORT(c, prefix->loc, "%s %s cannot be used: it is the %s address", what,
 				  gl_prefix_format(prefix, text), bad->what);
 		else
@@ -158,11 +123,11 @@ const char *gl_reserved_name(const struct gl_prefix *subnet, const struct gl_pre
 {
 	struct gl_prefix first = gl_first(subnet), last = gl_last(subnet);
 
-	if (subnet->len + 1 >= gl_whole(subnet)) /* RFC 3021, RFC 6164 */
+	if (subnet->len + 1u >= gl_family_bits(subnet->family)) /* RFC 3021, RFC 6164 */
 		return NULL;
-	if (!gl_compare(address, &first)) /* RFC 4291 2.6.1 */
+	if (!gl_prefix_compare(address, &first)) /* RFC 4291 2.6.1 */
 		return subnet->family == AF_INET ? "the network address" : "the subnet-router anycast address";
-	return subnet->family == AF_INET && !gl_compare(address, &last) ? "the broadcast address" : NULL;
+	return subnet->family == AF_INET && !gl_prefix_compare(address, &last) ? "the broadcast address" : NULL;
 }
 
 size_t gl_range_size(const struct gl_range *range, size_t most)
@@ -170,10 +135,8 @@ size_t gl_range_size(const struct gl_range *range, size_t most)
 	struct gl_prefix at = range->first;
 	size_t size = 1;
 
-	while (size <= most && gl_compare(&at, &range->last) < 0) {
-		at = gl_next(&at);
-		size++;
-	}
+	for (; size <= most && gl_prefix_compare(&at, &range->last) < 0; size++)
+		gl_prefix_next(&at);
 	return size;
 }
 

@@ -54,7 +54,7 @@ static void check_remote(struct gl_check *c, const struct gl_rule *rule)
 	gl_check_host_bits(c, remote);
 	if (!rule->any_proto && (rule->proto == IPPROTO_ICMP || rule->proto == IPPROTO_ICMPV6) && rule->proto != icmp)
 		GL_REPORT(c, remote->loc, "remote_ip %s is %s, which has no %s; expected protocol %s",
-			  gl_prefix_format(remote, text), gl_family_name(remote),
+			  gl_prefix_format(remote, text), gl_family_text(remote->family),
 			  icmp == IPPROTO_ICMP ? "icmpv6" : "icmp", icmp == IPPROTO_ICMP ? "icmp" : "icmpv6");
 }
 

@@ -50,7 +50,7 @@ static bool check_subnet(struct gl_check *c, const struct gl_prefix *subnet)
 
 	if (!gl_check_subnet_usable(c, subnet))
 		return false;
-	if (subnet->len == gl_whole(subnet)) {
+	if (subnet->len == gl_family_bits(subnet->family)) {
 		GL_REPORT(c, subnet->loc,
 			  "subnet %s/%u has no room for a guest beside its gateway; expected at most %u bits",
 			  gl_prefix_format(subnet, text), subnet->len, subnet->len - 1);
@@ -104,7 +104,7 @@ static size_t check_count(struct gl_check *c, const struct gl_network *network, 
 	for (size_t i = 0; i < count; i++) {
 		if (list[i].family && ++of[list[i].family == AF_INET6] > GL_NET_GATEWAYS) {
 			GL_REPORT(c, list[i].loc, "network \"%s\" has more than %d %s %s", network->name.s,
-				  GL_NET_GATEWAYS, gl_family_name(&list[i]), what);
+				  GL_NET_GATEWAYS, gl_family_text(list[i].family), what);
 			return i;
 		}
 	}
@@ -168,9 +168,9 @@ static int by_place(const void *va, const void *vb)
 
 	if (a->scope != b->scope)
 		return a->scope < b->scope ? -1 : 1;
-	order = gl_compare(&a->first, &b->first);
+	order = gl_prefix_compare(&a->first, &b->first);
 	if (!order)
-		order = -gl_compare(&a->last, &b->last);
+		order = -gl_prefix_compare(&a->last, &b->last);
 	if (order)
 		return order;
 	if (a->net != b->net)
@@ -230,7 +230,7 @@ static void overlap(struct gl_check *c, enum sweep sweep, const struct gl_span *
 /* Of an address that is not before the span's first. */
 static bool meets(const struct gl_span *span, const struct gl_prefix *address)
 {
-	return span->first.family == address->family && gl_compare(&span->last, address) >= 0;
+	return span->first.family == address->family && gl_prefix_compare(&span->last, address) >= 0;
 }
 
 /* Subnets either nest or keep apart, so it is enough to compare with the one that reaches furthest so far. */
@@ -282,7 +282,7 @@ const struct gl_span *gl_find_span(const struct gl_spans *spans, uint32_t scope,
 		size_t middle = low + (high - low) / 2;
 		const struct gl_span *span = &spans->items[middle];
 
-		if (span->scope < scope || (span->scope == scope && gl_compare(&span->first, address) <= 0))
+		if (span->scope < scope || (span->scope == scope && gl_prefix_compare(&span->first, address) <= 0))
 			low = middle + 1;
 		else
 			high = middle;

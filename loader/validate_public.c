@@ -28,7 +28,7 @@ static struct gl_prefix own(uint8_t family)
 {
 	struct gl_prefix prefix = { .family = family };
 
-	prefix.len = gl_whole(&prefix);
+	prefix.len = gl_family_bits(prefix.family);
 	return prefix;
 }
 
@@ -111,12 +111,13 @@ static bool check_range(struct gl_check *c, const struct gl_net *net, const stru
 	bool usable = gl_check_usable(c, &range->first, "nat address");
 	char text[50];
 
-	if (usable && gl_compare(&range->last, &range->first))
+	if (usable && gl_prefix_compare(&range->last, &range->first))
 		usable = gl_check_usable(c, &range->last, "nat address");
 	if (usable && net->clear && !gl_has_subnet(net->network, range->first.family)) {
 		GL_REPORT(c, range->first.loc,
 			  "nat address %s: network \"%s\" has no %s subnet that could be translated to it",
-			  gl_prefix_format(&range->first, text), net->network->name.s, gl_family_name(&range->first));
+			  gl_prefix_format(&range->first, text), net->network->name.s,
+			  gl_family_text(range->first.family));
 		usable = false;
 	}
 	return usable;
@@ -154,7 +155,7 @@ static void check_nat(struct gl_check *c, const struct gl_net *net, struct pool 
 				  network->name.s, GL_NET_POOL, ranges);
 			return;
 		}
-		for (size_t k = 0; usable && k < size; k++, address = gl_next(&address)) {
+		for (size_t k = 0; usable && k < size; k++, gl_prefix_next(&address)) {
 			check_pool_address(c, net, &address);
 			add_ports(pool, net, &address);
 		}
@@ -168,7 +169,7 @@ static int by_address(const void *va, const void *vb)
 
 	if (a->uplink != b->uplink)
 		return a->uplink < b->uplink ? -1 : 1;
-	order = gl_compare(&a->address, &b->address);
+	order = gl_prefix_compare(&a->address, &b->address);
 	if (order)
 		return order;
 	if (a->min != b->min)
@@ -185,7 +186,7 @@ static void sort_pool(struct pool *pool)
 
 		p->furthest = p->max;
 		p->furthest_at = i;
-		if (before && before->uplink == p->uplink && !gl_compare(&before->address, &p->address) &&
+		if (before && before->uplink == p->uplink && !gl_prefix_compare(&before->address, &p->address) &&
 		    before->furthest > p->max) {
 			p->furthest = before->furthest;
 			p->furthest_at = before->furthest_at;
@@ -214,7 +215,7 @@ static const struct ports *find_ports(const struct pool *pool, uint32_t uplink, 
 	if (!low)
 		return NULL;
 	last = &pool->items[low - 1];
-	if (last->uplink != uplink || gl_compare(&last->address, address) || last->furthest < port)
+	if (last->uplink != uplink || gl_prefix_compare(&last->address, address) || last->furthest < port)
 		return NULL;
 	return &pool->items[last->furthest_at];
 }
@@ -230,7 +231,7 @@ static bool check_inner(struct gl_check *c, const struct gl_prefix *address, con
 	if (!net->clear || gl_has_family(net->network, interface, address->family))
 		return true;
 	GL_REPORT(c, address->loc, "%s %s: interface \"%s\" has no %s address that it could lead to", what,
-		  gl_prefix_format(address, text), interface->tap.s, gl_family_name(address));
+		  gl_prefix_format(address, text), interface->tap.s, gl_family_text(address->family));
 	return false;
 }
 
@@ -298,8 +299,8 @@ static bool in_pool(const struct gl_network *network, const struct gl_prefix *ad
 
 		if (!range->first.family) /* not readable: may be anything */
 			return true;
-		if (range->first.family == address->family && gl_compare(&range->first, address) <= 0 &&
-		    gl_compare(address, &range->last) <= 0)
+		if (range->first.family == address->family && gl_prefix_compare(&range->first, address) <= 0 &&
+		    gl_prefix_compare(address, &range->last) <= 0)
 			return true;
 	}
 	return false;
