@@ -45,8 +45,6 @@ typedef gl_ip4 gl_ip;
 #define gl_addr_val GL_OF(gl_, addr, _val)
 #define gl_forward_key GL_OF(gl_, forward, _key)
 #define gl_forward_val GL_OF(gl_, forward, _val)
-#define gl_remote_key GL_OF(gl_, remote, _key)
-#define gl_remote_lengths GL_OF(gl_, remote, _lengths)
 #define gl_flow_key GL_OF(gl_, flow, _key)
 #define gl_flow_val GL_OF(gl_, flow, _val)
 #define gl_frag_key GL_OF(gl_, frag, _key)
@@ -57,7 +55,6 @@ typedef gl_ip4 gl_ip;
 #define gl_allow GL_OF(gl_, allow, )
 #define gl_addr GL_OF(gl_, addr, )
 #define gl_forward GL_OF(gl_, forward, )
-#define gl_remote GL_OF(gl_, remote, )
 #define gl_flow GL_OF(gl_, flow, )
 #define gl_frag GL_OF(gl_, frag, )
 #define gl_pkt GL_OF(gl_, pkt, )
@@ -68,9 +65,8 @@ typedef gl_ip4 gl_ip;
 #define net_gateway(network, i) (&(network)->GL_OF(, gateway, )[i])
 #define net_pool(network, i) (&(network)->GL_OF(, pool, )[i])
 #define net_pool_count(network) ((network)->GL_OF(, pool, _count))
-#define GL_REMOTE_QUESTIONS GL_OF(GL_, REMOTE, _QUESTIONS)
 #define net_link(network) ((const gl_ip *)&(network)->link6_be) /* IPv6 alone */
-#define policy_remotes(policy, direction) (&(policy)->GL_OF(, remote, )[direction])
+#define policy_remotes(dir) (&(dir)->GL_OF(, remote, ))
 #if GL_IS_IPV6
 #define port_addr(port, i) (&(port)->addr6_be[i])
 #define port_floating(port) (&(port)->floating6_be)
@@ -126,21 +122,6 @@ static __always_inline bool ip_is_subnet_broadcast(const gl_ip *ip, const gl_ip 
 	return false;
 #else
 	return *mask && *mask != 0xffffffff && (*ip | *mask) == 0xffffffff;
-#endif
-}
-
-/* The first `len` bits of an address. */
-static __always_inline void ip_prefix(gl_ip *to, const gl_ip *ip, __u32 len)
-{
-#if GL_IS_IPV6
-#pragma clang loop unroll(full)
-	for (__u32 i = 0; i < IP_WORDS; i++) {
-		const __u32 begins = 32 * i, bits = len > begins ? len - begins : 0;
-
-		to->w[i] = bits >= 32 ? ip->w[i] : ip->w[i] & bpf_htonl(bits ? 0xffffffffu << ((32 - bits) & 31) : 0);
-	}
-#else
-	*to = *ip & bpf_htonl(len ? 0xffffffffu << ((32 - len) & 31) : 0);
 #endif
 }
 

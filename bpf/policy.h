@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* May this flow be opened? Asked once per flow, of both its ends; and of every copy of a broadcast.
  * An interface without security groups is as open as its network. One with groups has a policy: what all of them admit.
- * Neighbours: route.h (has found the target), leg.h and pipeline.h (who ask), abi.h (gl_policy, gl_remote, gl_rule).
+ * Neighbours: route.h (has found the target), leg.h and pipeline.h (who ask), abi.h (gl_policy, gl_tree).
  */
 #ifndef GL_POLICY_H
 #define GL_POLICY_H
+
+#include "maps/tree.h"
 
 #include "opening.h"
 #include "parse.h"
@@ -16,12 +18,12 @@ struct question {
 	__u32 direction; /* enum gl_direction */
 	__u32 remote_slot; /* the other end, where it is an interface that is reached directly; GL_NO_SLOT: it is not */
 	gl_ip remote_be; /* its address, as this end sees it */
-	__u16 port; /* as in gl_rule_key */
+	__u16 port; /* host order; of ICMP GL_ICMP_PORT() */
 	__u8 proto;
 	__u8 pad;
 	struct gl_admitted admitted; /* out */
-	__u32 node; /* the node at hand, */
-	struct gl_rule_lengths lengths; /* and of which lengths its entries are */
+	__u32 first; /* the policy's first line in gl_tree */
+	__u32 number[IP_WORDS]; /* remote_be as a tree's number */
 };
 
 struct {
@@ -31,103 +33,90 @@ struct {
 	__type(value, struct question);
 } gl_question __weak SEC(".maps");
 
-/* Does the node q->node admit it? The longest-prefix question of abi.h; 1 and q->admitted, or 0. */
-__noinline int GL_PROGRAM(policy_node)(struct pkt *p, struct question *q)
+static __always_inline struct gl_tree_val *tree_line(__u32 first, __u32 line, __u32 side)
 {
-	struct gl_rule_key key = {};
-	__u32 low = 0, high;
+	const __u32 index = first + line + (side & 1) * GL_MAX_TREE_LINES;
 
-	if (!p || !q)
-		return 0;
-	high = q->lengths.count;
-	key.policy_dir = GL_POLICY_DIR(q->policy, q->direction & 1);
-	key.node = q->node;
-	key.side = p->side & 1;
-	for (__u32 i = 0; i < GL_RULE_QUESTIONS && low < high; i++) {
-		const __u32 middle = (low + high) / 2;
-		struct gl_rule_val *rule;
-
-		if (middle >= sizeof(q->lengths.len))
-			return 0;
-		key.len = q->lengths.len[middle];
-		key.proto = key.len == GL_RULE_ANY ? 0 : q->proto;
-		/* No bit of the port: the mask's are all beyond it. */
-		key.port = key.len == GL_RULE_ANY ? 0 : q->port & (0xffffu << ((GL_RULE_PORT - key.len) & 31));
-		rule = bpf_map_lookup_elem(&gl_rule, &key);
-		if (!rule) {
-			high = middle;
-		} else if (rule->number) {
-			q->admitted.group = rule->group;
-			q->admitted.number = rule->number;
-			q->admitted.how = GL_ADMIT_RULE;
-			return 1;
-		} else {
-			low = middle + 1;
-		}
-	}
-	return 0;
+	return bpf_map_lookup_elem(&gl_tree, &index);
 }
 
-/* Does one of the few rules that stand with the prefix admit it? 1 and q->admitted, or 0. */
-__noinline int GL_PROGRAM(policy_cells)(struct question *q, struct gl_remote_val *prefix)
+/* The value of the interval that the number is in; 0: none. */
+static __always_inline __u32 tree_search(__u32 first, const struct gl_tree_ref *tree, const __u32 *number, __u32 words,
+					 __u32 side)
 {
-	if (!q || !prefix)
-		return 0;
-	for (__u32 i = 0; i < GL_REMOTE_CELLS && i < prefix->cell_count; i++) {
-		const struct gl_rule_cell *cell = &prefix->cell[i];
-		const __u32 mask = 0xffffu << ((GL_RULE_PORT - cell->len) & 31);
+	__u32 at = tree->root, levels = tree->levels;
+	struct gl_tree_val *line;
 
-		if (cell->len != GL_RULE_ANY &&
-		    (cell->proto != q->proto || (cell->len != GL_RULE_PROTO && (cell->port ^ q->port) & mask)))
-			continue;
-		q->admitted.group = cell->val.group;
-		q->admitted.number = cell->val.number;
+	for (__u32 i = 1; i < GL_TREE_LEVELS && i < levels; i++) {
+		line = tree_line(first, at, side);
+		if (!line)
+			return 0;
+		at = gl_tree_child(line, number, words);
+	}
+	line = levels ? tree_line(first, at, side) : NULL;
+	if (!line)
+		return 0;
+	at = gl_tree_interval(line, number, words);
+	barrier_var(at);
+	return at < GL_TREE_LEAF(words) ? line->word[at * (words + 1) + words] : 0;
+}
+
+/* What a tree of protocols and ports says of it. */
+__noinline __u32 GL_PROGRAM(policy_ports)(const struct question *q, const struct gl_tree_ref *tree, __u32 side)
+{
+	__u32 number;
+
+	if (!q || !tree)
+		return 0;
+	number = GL_RULE_NUMBER(q->proto, q->port);
+	return tree_search(q->first, tree, &number, 1, side);
+}
+
+/* The node of its remote address. */
+__noinline __u32 GL_PROGRAM(policy_remote)(const struct question *q, const struct gl_tree_ref *tree, __u32 side)
+{
+	if (!q || !tree)
+		return 0;
+	return tree_search(q->first, tree, q->number, IP_WORDS, side);
+}
+
+/* The node of a group. */
+__noinline __u32 GL_PROGRAM(policy_group)(const struct question *q, const struct gl_tree_ref *tree, __u32 group,
+					  __u32 side)
+{
+	if (!q || !tree)
+		return 0;
+	return tree_search(q->first, tree, &group, 1, side);
+}
+
+static __always_inline __u32 admits(struct question *q, __u32 admits)
+{
+	if (admits) {
+		q->admitted.group = admits >> 16;
+		q->admitted.number = admits;
 		q->admitted.how = GL_ADMIT_RULE;
-		return 1;
 	}
-	return 0;
+	return admits;
 }
 
-/* The node of the longest prefix that holds the address, then what it links to. */
-static __always_inline int prefixes_admit(struct pkt *p, struct question *q, const struct gl_remote_lengths *lengths)
+/* Does the node, or one that it links to, admit it? 0, or q->admitted. */
+__noinline __u32 GL_PROGRAM(policy_node)(struct question *q, __u32 node, __u32 side)
 {
-	struct gl_remote_key key = {
-		.policy_dir = GL_POLICY_DIR(q->policy, q->direction & 1),
-		.side = p->side & 1,
-	};
-	struct gl_remote_val *val, *best = NULL;
-	__u32 low = 0, high = lengths->count;
+	if (!q)
+		return 0;
+	/* So many prefixes can hold an address. */
+	for (__u32 i = 0; node && i <= IP_BITS; i++) {
+		const struct gl_tree_node *at = (const struct gl_tree_node *)tree_line(q->first, node - 1, side);
+		const __u32 number = GL_RULE_NUMBER(q->proto, q->port);
 
-	for (__u32 i = 0; i < GL_REMOTE_QUESTIONS && low < high; i++) {
-		const __u32 middle = (low + high) / 2;
-
-		if (middle >= sizeof(lengths->len))
+		if (!at)
 			return 0;
-		key.len = lengths->len[middle];
-		ip_prefix(&key.addr_be, &q->remote_be, key.len);
-		val = bpf_map_lookup_elem(&gl_remote, &key);
-		if (!val) {
-			high = middle;
-			continue;
-		}
-		low = middle + 1;
-		best = val;
-	}
-	/* 33 prefixes can hold an address. */
-	for (__u32 i = 0; best && best->node && i < 33; i++) {
-		if (best->cell_count && GL_PROGRAM(policy_cells)(q, best))
+		for (__u32 k = 0; k < GL_NODE_PARTS && k < at->count; k++)
+			if (number >= at->part[k].first && number <= at->part[k].last)
+				return admits(q, at->part[k].admits);
+		if (at->more.levels && admits(q, GL_PROGRAM(policy_ports)(q, &at->more, side)))
 			return 1;
-		if (best->lengths.count) {
-			q->node = best->node;
-			q->lengths = best->lengths;
-			if (GL_PROGRAM(policy_node)(p, q))
-				return 1;
-		}
-		if (!best->wider)
-			return 0;
-		key.len = best->wider - 1;
-		ip_prefix(&key.addr_be, &q->remote_be, key.len);
-		best = bpf_map_lookup_elem(&gl_remote, &key);
+		node = at->wider;
 	}
 	return 0;
 }
@@ -137,38 +126,43 @@ static __always_inline int prefixes_admit(struct pkt *p, struct question *q, con
 __noinline int GL_PROGRAM(policy_admits)(struct pkt *p, struct question *q)
 {
 	struct gl_policy_val *policy;
+	struct gl_policy_dir *dir;
 	struct gl_port_val *port;
-	__u32 index, direction;
+	__u32 index, side;
 
 	if (!p || !q)
 		return 0;
-	index = GL_SIDED(q->policy, p->side & 1);
+	side = p->side & 1;
+	index = GL_SIDED(q->policy, side);
 	policy = bpf_map_lookup_elem(&gl_policy, &index);
 	if (!policy)
 		return 0;
 	__builtin_memset(&q->admitted, 0, sizeof(q->admitted));
-	direction = q->direction & 1;
-	if (policy->flags[direction] & GL_POLICY_F_ALL) {
-		q->admitted.group = policy->all_group[direction];
+	index = q->direction & 1;
+	if (policy->flags[index] & GL_POLICY_F_ALL) {
+		q->admitted.group = policy->all_group[index];
 		q->admitted.how = GL_ADMIT_ALL;
 		return 1;
 	}
-	q->node = GL_NODE_ANY;
-	q->lengths = policy->any[direction];
-	if (q->lengths.count && GL_PROGRAM(policy_node)(p, q))
+	q->first = policy->first;
+	dir = &policy->dir[index];
+	barrier_var(dir); /* Linux 6.1 forgets what it knew of the index. */
+	if (dir->any.levels && admits(q, GL_PROGRAM(policy_ports)(q, &dir->any, side)))
 		return 1;
-	q->lengths = policy->group[direction];
-	if (q->lengths.count && q->remote_slot != GL_NO_SLOT) {
-		port = port_by_slot(q->remote_slot, p->side & 1);
-		for (__u32 i = 0; port && i < GL_PORT_GROUPS; i++) {
-			if (i >= port->group_count)
-				break;
-			q->node = GL_NODE_GROUP | port->group[i];
-			if (GL_PROGRAM(policy_node)(p, q))
+	if (dir->group.levels && q->remote_slot != GL_NO_SLOT) {
+		port = port_by_slot(q->remote_slot, side);
+		for (__u32 i = 0; port && i < GL_PORT_GROUPS && i < port->group_count; i++) {
+			__u32 node = GL_PROGRAM(policy_group)(q, &dir->group, port->group[i], side);
+
+			if (node && GL_PROGRAM(policy_node)(q, node, side))
 				return 1;
 		}
 	}
-	return policy_remotes(policy, direction)->count ? prefixes_admit(p, q, policy_remotes(policy, direction)) : 0;
+	if (!policy_remotes(dir)->levels)
+		return 0;
+	for (__u32 i = 0; i < IP_WORDS; i++)
+		q->number[i] = bpf_ntohl(ip_words(&q->remote_be)[i]);
+	return GL_PROGRAM(policy_node)(q, GL_PROGRAM(policy_remote)(q, policy_remotes(dir), side), side) != 0;
 }
 
 static __always_inline struct question *question_new(__u32 policy, enum gl_direction direction)

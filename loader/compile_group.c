@@ -195,24 +195,70 @@ out:
 
 /* ---- their entries ---------------------------------------------------------------------------------------- */
 
-static int emit_policy(struct gl_c *c, const struct gl_c_policy *policy, struct gl_c_rules *rules)
+/* A policy, before it is known where its lines stand. */
+struct built {
+	struct gl_policy_val val;
+	struct gl_lines lines;
+};
+
+static int build_policy(struct gl_c *c, const struct gl_c_policy *policy, struct gl_c_rules *rules, struct built *built)
 {
-	struct gl_policy_val val = { .tenant = policy->tenant->index };
+	struct gl_policy_val *val = &built->val;
 	int err = 0;
 
+	val->tenant = policy->tenant->index;
 	for (size_t i = 0; i < policy->count; i++)
-		if (!policy->groups[i]->def->egress_given && !val.flags[GL_EGRESS]) {
-			val.flags[GL_EGRESS] = GL_POLICY_F_ALL;
-			val.all_group[GL_EGRESS] = policy->groups[i]->number;
+		if (!policy->groups[i]->def->egress_given && !val->flags[GL_EGRESS]) {
+			val->flags[GL_EGRESS] = GL_POLICY_F_ALL;
+			val->all_group[GL_EGRESS] = policy->groups[i]->number;
 		}
 	for (int direction = GL_INGRESS; direction <= GL_EGRESS && !err; direction++)
-		if (!val.flags[direction])
-			err = gl_c_rules(c, policy, direction, rules, &val);
-	if (!err)
-		err = gl_c_emit(c, GL_MAP_POLICY, policy->tenant->index, &policy->index, &val);
-	if (!err)
-		err = gl_c_emit_name(c, GL_NAME_POLICY, policy->index, policy->tenant->index, policy->name);
+		if (!val->flags[direction])
+			err = gl_c_rules(c, policy, direction, rules, &built->lines, val);
 	return err;
+}
+
+/* Where they are now they stay, if they can: a change of one tenant's rules leaves the others' alone. */
+static int place_policies(struct gl_c *c, struct built *built)
+{
+	struct gl_c_place *places = calloc(c->policy_count + 1, sizeof(*places));
+	int err = places ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < c->policy_count && !err; i++) {
+		const struct gl_entry *live = gl_mapset_find(c->live, GL_MAP_POLICY, &c->policies[i].index);
+		const struct gl_policy_val *val = live ? live->val : NULL;
+
+		places[i].count = built[i].lines.count;
+		places[i].live_first = val ? val->first : 0;
+		places[i].live_room = val ? val->room : 0;
+	}
+	if (!err)
+		err = gl_c_place_lines(places, c->policy_count);
+	if (err == -ENOSPC) {
+		gl_c_refuse(c, c->policies[0].loc,
+			    "the security groups need more than %u entries of map %s (%s), which has no room for them",
+			    GL_MAX_TREE_LINES, gl_map_info(GL_MAP_TREE)->name, gl_map_info(GL_MAP_TREE)->help);
+		err = -EINVAL;
+	}
+	for (size_t i = 0; i < c->policy_count && !err; i++) {
+		built[i].val.first = places[i].first;
+		built[i].val.room = places[i].room;
+	}
+	free(places);
+	return err;
+}
+
+static int emit_policy(struct gl_c *c, const struct gl_c_policy *policy, const struct built *built)
+{
+	const uint32_t tenant = policy->tenant->index;
+	int err = gl_c_emit(c, GL_MAP_POLICY, tenant, &policy->index, &built->val);
+
+	for (uint32_t i = 0; i < built->lines.count && !err; i++) {
+		uint32_t line = built->val.first + i;
+
+		err = gl_c_emit(c, GL_MAP_TREE, tenant, &line, &built->lines.items[i]);
+	}
+	return err ? err : gl_c_emit_name(c, GL_NAME_POLICY, policy->index, tenant, policy->name);
 }
 
 static int emit_groups(struct gl_c *c, const struct gl_c_tenant *tenant)
@@ -230,14 +276,22 @@ static int emit_groups(struct gl_c *c, const struct gl_c_tenant *tenant)
 
 int gl_c_policies(struct gl_c *c)
 {
+	struct built *built = calloc(c->policy_count + 1, sizeof(*built));
 	struct gl_c_rules rules = { 0 };
-	int err = 0;
+	int err = built ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < c->tenant_count && !err; i++)
 		err = emit_groups(c, &c->tenants[i]);
 	for (size_t i = 0; i < c->policy_count && !err; i++)
-		err = emit_policy(c, &c->policies[i], &rules);
-	free(rules.cells);
+		err = build_policy(c, &c->policies[i], &rules, &built[i]);
+	if (!err)
+		err = place_policies(c, built);
+	for (size_t i = 0; i < c->policy_count && !err; i++)
+		err = emit_policy(c, &c->policies[i], &built[i]);
+	for (size_t i = 0; i < c->policy_count && built; i++)
+		free(built[i].lines.items);
+	free(built);
+	gl_c_rules_clear(&rules);
 	/* What was reported is in c->bad. */
 	return c->bad && err == -EINVAL ? 0 : err;
 }

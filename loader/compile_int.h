@@ -9,6 +9,7 @@
 
 #include "loader/compile.h"
 #include "loader/ipentry.h"
+#include "loader/tree.h"
 
 struct gl_c_uplink {
 	const struct gl_uplink *def;
@@ -127,14 +128,26 @@ int gl_c_policies(struct gl_c *c);
 struct gl_c_secgroup *gl_c_find_group(struct gl_c *c, const struct gl_c_tenant *tenant, const char *name);
 
 /* compile_rule.c: what the rules of one direction of a policy become; fills what the policy's entry says of them.
- * `rules` begins zeroed and is kept from policy to policy; its cells are the caller's to free. */
+ * `rules` begins zeroed and is kept from policy to policy, `lines` are the policy's. */
 struct gl_c_rules {
 	struct gl_c_cell *cells; /* working memory */
-	size_t cell_count, cell_capacity;
-	size_t rules_emitted, remotes_emitted; /* so far */
+	struct gl_c_range *ranges;
+	struct gl_intervals intervals;
+	size_t cell_count, cell_capacity, range_count, range_capacity;
+	size_t rules_emitted, remotes_emitted[2]; /* so far; of each family */
 };
 int gl_c_rules(struct gl_c *c, const struct gl_c_policy *policy, enum gl_direction direction, struct gl_c_rules *rules,
-	       struct gl_policy_val *val);
+	       struct gl_lines *lines, struct gl_policy_val *val);
+void gl_c_rules_clear(struct gl_c_rules *rules);
+
+/* compile_line.c: where in gl_tree the lines of each policy stand. */
+struct gl_c_place {
+	uint32_t count; /* lines that it needs */
+	uint32_t live_first, live_room; /* what it has now; 0: nothing */
+	uint32_t first, room; /* out */
+};
+/* 0; -ENOMEM; -ENOSPC: there are not as many lines. */
+int gl_c_place_lines(struct gl_c_place *places, size_t count);
 
 /* compile_index.c: index, number and slot of everything. */
 int gl_c_number(struct gl_c *c);

@@ -1,78 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* What do the rules of one direction of a policy become?
- * Each remote end that they name is a node; what its rules admit become cells, none of which covers another. A narrower
- * prefix takes the cells of the wider ones over, so that one node answers for all of them; where that would multiply
- * (many rules for a prefix that has many others inside), it links to the wider one instead. Then the signposts that the
- * search by lengths needs. Neighbours: abi.h (the entries), compile_group.c (who calls), bpf/policy.h (who asks),
- * docs/security-groups.md (why it is so). */
-#include "loader/compile_int.h"
+ * Each remote end that they name is a node; what its rules admit become intervals of protocols and ports. A narrower
+ * prefix takes the intervals of the wider ones over, so that one node answers for all of them; where that would
+ * multiply (many rules for a prefix that has many others inside), it links to the wider one instead. Nodes and trees
+ * are lines of the policy's; the rules themselves stand in gl_rule and gl_remote, for people. Neighbours: abi.h (the
+ * entries), tree.c (builds trees), compile_group.c (who calls), bpf/policy.h (who asks), docs/security-groups.md (why
+ * it is so). */
+#include "loader/compile_rule.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define SPREAD 16 /* cells that are taken over, at most, for each that the rules ask for themselves */
-#define NO_NODE SIZE_MAX
+#define SPREAD 16 /* intervals that are taken over, at most, for each that the rules ask for themselves */
 
-enum remote_kind { REMOTE_ANY, REMOTE_PREFIX, REMOTE_GROUP };
-
-/* A rule and its remote end. */
-struct rule {
-	const struct gl_rule *def;
-	enum remote_kind kind;
-	uint32_t addr, len; /* REMOTE_PREFIX, host order */
-	uint32_t remote; /* REMOTE_GROUP: its number */
-	uint32_t order; /* the policy's groups by name, each group's rules as they are written */
-	struct gl_rule_val val;
-};
-
-/* A remote end; prefixes that lie in one another stand behind it. */
-struct node {
-	const struct rule *rules;
-	size_t count;
-	uint32_t number; /* as in gl_rule_key */
-	uint32_t lengths; /* of its entries in gl_rule */
-	size_t cells; /* that its own rules ask for, at most */
-	size_t parent; /* the next wider prefix */
-	size_t link; /* the next one whose cells are not taken over */
-	size_t below; /* prefixes that lie in it */
-	bool heavy; /* its cells are not taken over */
-	uint8_t few; /* cells that stand with the prefix */
-	struct gl_rule_cell few_cells[GL_REMOTE_CELLS];
-};
-
-struct gl_c_cell {
+/* What one rule admits of a node: GL_RULE_NUMBER(), both included. */
+struct gl_c_range {
+	uint32_t first, last;
 	uint32_t order;
-	uint16_t port;
-	uint8_t proto, len;
+	uint32_t admits;
 	bool taken_over; /* from a wider prefix */
-	bool covered; /* by another cell: stands there for people alone, no search looks at it */
-	struct gl_rule_val val;
-};
-
-/* One direction of one policy. */
-struct building {
-	struct gl_c *c;
-	const struct gl_c_policy *policy;
-	struct gl_c_rules *all;
-	uint32_t policy_dir;
-	struct rule *rules;
-	struct node *nodes; /* any, prefixes by their first addresses and wider ones first, groups */
-	size_t rule_count, node_count;
 };
 
 /* ---- rules ------------------------------------------------------------------------------------------------ */
 
 static int rule_remote_compare(const struct rule *a, const struct rule *b)
 {
+	int order;
+
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
-	if (a->remote != b->remote)
-		return a->remote < b->remote ? -1 : 1;
-	if (a->addr != b->addr)
-		return a->addr < b->addr ? -1 : 1;
-	return a->len < b->len ? -1 : a->len > b->len;
+	order = gl_number_compare(&a->remote, &b->remote, words_of(a->kind));
+	return order ? order : a->len < b->len ? -1 : a->len > b->len;
 }
 
 static int rule_compare(const void *left, const void *right)
@@ -83,8 +41,22 @@ static int rule_compare(const void *left, const void *right)
 	return order ? order : a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* A group that no interface has means nobody, and no IPv6 address is an end of an IPv4 flow: no rule. 0.0.0.0/0 is a
- * prefix like any other, so that it will never mean IPv6. */
+/* The bits of a prefix as they are, all others as `ones` says: its first or its last address. */
+static struct gl_number end_of_prefix(const struct gl_number *in, unsigned len, bool ones)
+{
+	struct gl_number out = { { 0 } };
+
+	for (unsigned i = 0; i < GL_TREE_NUMBER; i++) {
+		unsigned bits = len < 32 * i ? 0 : len - 32 * i;
+		uint32_t mask = bits >= 32 ? ~0u : bits ? ~0u << (32 - bits) : 0;
+
+		out.word[i] = (in->word[i] & mask) | (ones ? ~mask : 0);
+	}
+	return out;
+}
+
+/* A group that no interface has means nobody: no rule. 0.0.0.0/0 and ::/0 are prefixes like any other, each of its
+ * family alone. */
 static int add_rule(struct building *b, const struct gl_c_secgroup *group, const struct gl_rule *def, uint16_t number)
 {
 	struct rule *rule = &b->rules[b->rule_count];
@@ -105,16 +77,16 @@ static int add_rule(struct building *b, const struct gl_c_secgroup *group, const
 		if (!remote->used)
 			return 0;
 		rule->kind = REMOTE_GROUP;
-		rule->remote = remote->number;
-	} else if (def->remote_ip.family == AF_INET) {
-		uint32_t addr_be;
-
-		memcpy(&addr_be, def->remote_ip.bytes, sizeof(addr_be));
-		rule->kind = REMOTE_PREFIX;
-		rule->len = def->remote_ip.len;
-		rule->addr = rule->len ? ntohl(addr_be) & ~0u << (32 - rule->len) : 0;
+		rule->remote.word[0] = remote->number;
 	} else if (def->remote_ip.family) {
-		return 0;
+		struct gl_number remote = { { 0 } };
+
+		rule->kind = def->remote_ip.family == AF_INET6 ? REMOTE_PREFIX6 : REMOTE_PREFIX4;
+		memcpy(remote.word, def->remote_ip.bytes, words_of(rule->kind) * sizeof(remote.word[0]));
+		for (unsigned i = 0; i < GL_TREE_NUMBER; i++)
+			remote.word[i] = ntohl(remote.word[i]);
+		rule->len = def->remote_ip.len;
+		rule->remote = end_of_prefix(&remote, rule->len, false);
 	}
 	b->rule_count++;
 	return 0;
@@ -145,30 +117,17 @@ static int collect_rules(struct building *b, enum gl_direction direction)
 
 /* ---- nodes ------------------------------------------------------------------------------------------------ */
 
-/* How many bits of the port are left open by the largest prefix that begins at `first` and ends by `last`. */
-static unsigned open_bits(uint32_t first, uint32_t last)
+static size_t count_ranges(const struct gl_rule *def)
 {
-	unsigned bits = 0;
-
-	while (bits < 16 && !(first & (1u << bits)) && first + (2u << bits) - 1 <= last)
-		bits++;
-	return bits;
-}
-
-static size_t count_cells(const struct gl_rule *def)
-{
-	size_t count = !def->port_count;
-
-	for (size_t i = 0; i < def->port_count; i++)
-		for (uint32_t at = def->ports[i].first; at <= def->ports[i].last;
-		     at += 1u << open_bits(at, def->ports[i].last))
-			count++;
-	return count;
+	return def->port_count ? def->port_count : 1;
 }
 
 static bool holds(const struct rule *outer, const struct rule *inner)
 {
-	return !outer->len || (outer->len <= inner->len && !((outer->addr ^ inner->addr) >> (32 - outer->len)));
+	struct gl_number first = end_of_prefix(&inner->remote, outer->len, false);
+
+	return outer->kind == inner->kind && outer->len <= inner->len &&
+	       !gl_number_compare(&outer->remote, &first, words_of(outer->kind));
 }
 
 static void collect_nodes(struct building *b)
@@ -182,16 +141,16 @@ static void collect_nodes(struct building *b)
 
 		if (i && !rule_remote_compare(rule - 1, rule)) {
 			node[-1].count++;
-			node[-1].cells += count_cells(rule->def);
+			node[-1].ranges += count_ranges(rule->def);
 			continue;
 		}
 		*node = (struct node){
-			.rules = rule, .count = 1, .cells = count_cells(rule->def), .parent = NO_NODE, .link = NO_NODE
+			.rules = rule, .count = 1, .ranges = count_ranges(rule->def), .parent = NO_NODE, .link = NO_NODE
 		};
 		node->number = rule->kind == REMOTE_ANY	    ? GL_NODE_ANY
-			       : rule->kind == REMOTE_GROUP ? GL_NODE_GROUP | rule->remote
+			       : rule->kind == REMOTE_GROUP ? GL_NODE_GROUP | rule->remote.word[0]
 							    : ++number;
-		if (rule->kind == REMOTE_PREFIX) {
+		if (is_prefix(node)) {
 			while (last != NO_NODE && !holds(b->nodes[last].rules, rule))
 				last = b->nodes[last].parent;
 			node->parent = last;
@@ -207,7 +166,7 @@ static void collect_nodes(struct building *b)
 static int cost_compare(const void *left, const void *right)
 {
 	const struct node *a = *(const struct node *const *)left, *b = *(const struct node *const *)right;
-	const uint64_t cost_a = (uint64_t)a->cells * a->below, cost_b = (uint64_t)b->cells * b->below;
+	const uint64_t cost_a = (uint64_t)a->ranges * a->below, cost_b = (uint64_t)b->ranges * b->below;
 
 	if (cost_a != cost_b)
 		return cost_a < cost_b ? -1 : 1;
@@ -224,14 +183,14 @@ static int choose_links(struct building *b)
 	if (!wide)
 		return -ENOMEM;
 	for (size_t i = 0; i < b->node_count; i++) {
-		room += SPREAD * b->nodes[i].cells;
+		room += SPREAD * b->nodes[i].ranges;
 		if (b->nodes[i].below)
 			wide[count++] = &b->nodes[i];
 	}
 	if (count)
 		qsort(wide, count, sizeof(*wide), cost_compare);
 	for (size_t i = 0; i < count; i++) {
-		uint64_t cost = (uint64_t)wide[i]->cells * wide[i]->below;
+		uint64_t cost = (uint64_t)wide[i]->ranges * wide[i]->below;
 
 		wide[i]->heavy = cost > room;
 		room -= cost > room ? room : cost;
@@ -246,322 +205,189 @@ static int choose_links(struct building *b)
 	return 0;
 }
 
-/* ---- cells ------------------------------------------------------------------------------------------------ */
+/* ---- for the programs ------------------------------------------------------------------------------------- */
+
+static int add_range(struct building *b, const struct rule *rule, bool taken_over, uint32_t first, uint32_t last)
+{
+	struct gl_c_rules *all = b->all;
+
+	if (make_room((void **)&all->ranges, &all->range_capacity, all->range_count, sizeof(*all->ranges)))
+		return -ENOMEM;
+	all->ranges[all->range_count++] = (struct gl_c_range){
+		.first = first,
+		.last = last,
+		.order = rule->order,
+		.admits = GL_ADMITS(rule->val.group, rule->val.number),
+		.taken_over = taken_over,
+	};
+	return 0;
+}
+
+static int add_rule_ranges(struct building *b, const struct rule *rule, bool taken_over)
+{
+	const struct gl_rule *def = rule->def;
+	int err = 0;
+
+	if (def->any_proto)
+		return add_range(b, rule, taken_over, 0, GL_RULE_NUMBERS);
+	if (!def->port_count)
+		return add_range(b, rule, taken_over, GL_RULE_NUMBER(def->proto, 0),
+				 GL_RULE_NUMBER(def->proto, 0xffff));
+	for (size_t i = 0; i < def->port_count && !err; i++)
+		err = add_range(b, rule, taken_over, GL_RULE_NUMBER(def->proto, def->ports[i].first),
+				GL_RULE_NUMBER(def->proto, def->ports[i].last));
+	return err;
+}
 
 /* Wider ones first; of equal ones, the node's own. */
-static int cell_compare(const void *left, const void *right)
+static int range_compare(const void *left, const void *right)
 {
-	const struct gl_c_cell *a = left, *b = right;
+	const struct gl_c_range *a = left, *b = right;
 
-	if (!a->len != !b->len)
-		return a->len ? 1 : -1;
-	if (a->proto != b->proto)
-		return a->proto < b->proto ? -1 : 1;
-	if (a->port != b->port)
-		return a->port < b->port ? -1 : 1;
-	if (a->len != b->len)
-		return a->len < b->len ? -1 : 1;
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	if (a->last != b->last)
+		return a->last > b->last ? -1 : 1;
 	if (a->taken_over != b->taken_over)
 		return a->taken_over ? 1 : -1;
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-static bool covers(const struct gl_c_cell *wide, const struct gl_c_cell *cell)
+static int add_interval(struct gl_intervals *list, uint32_t last, uint32_t val)
 {
-	if (wide->len == GL_RULE_ANY)
-		return true;
-	return wide->proto == cell->proto && wide->len <= cell->len &&
-	       !((wide->port ^ cell->port) >> (GL_RULE_PORT - wide->len));
+	struct gl_number number = { { last } };
+
+	return gl_intervals_add(list, &number, val);
 }
 
-/* Of equal ones the first rule's stays. Of those that are covered, the node's own stay, so that the maps tell of every
- * rule. */
-static void sift_cells(struct gl_c_rules *all)
+/* What the node's own rules admit, and those of the wider prefixes that it takes over, as intervals. Each is named for
+ * the rule that begins first. */
+static int gather_intervals(struct building *b, const struct node *node)
 {
-	struct gl_c_cell *wide = NULL;
-	size_t kept = 0;
-
-	if (all->cell_count)
-		qsort(all->cells, all->cell_count, sizeof(*all->cells), cell_compare);
-	for (size_t i = 0; i < all->cell_count; i++) {
-		struct gl_c_cell *cell = &all->cells[i], *last = kept ? &all->cells[kept - 1] : NULL;
-
-		if (last && last->len == cell->len && last->proto == cell->proto && last->port == cell->port)
-			continue;
-		cell->covered = wide && covers(wide, cell);
-		if (cell->covered && cell->taken_over)
-			continue;
-		all->cells[kept] = *cell;
-		if (!cell->covered)
-			wide = &all->cells[kept];
-		kept++;
-	}
-	all->cell_count = kept;
-}
-
-static int full(struct building *b, enum gl_map_id map, size_t room)
-{
-	gl_c_refuse(b->c, b->policy->loc,
-		    "with these security groups the definition needs more than %zu entries of map %s (%s), which has "
-		    "no room for them",
-		    room, gl_map_info(map)->name, gl_map_info(map)->help);
-	return -EINVAL;
-}
-
-static int add_cell(struct building *b, const struct rule *rule, bool taken_over, uint8_t len, uint16_t port)
-{
-	struct gl_c_rules *all = b->all;
-
-	if (all->cell_count == all->cell_capacity) {
-		size_t capacity = all->cell_capacity ? 2 * all->cell_capacity : 256;
-		struct gl_c_cell *cells;
-
-		/* Definitions that repeat themselves do not take memory without end. */
-		if (all->cell_count > GL_MAX_RULES) {
-			sift_cells(all);
-			if (all->cell_count > GL_MAX_RULES)
-				return full(b, GL_MAP_RULE, GL_MAX_RULES);
-		}
-		if (all->cell_count >= all->cell_capacity / 2) {
-			cells = realloc(all->cells, capacity * sizeof(*cells));
-			if (!cells)
-				return -ENOMEM;
-			all->cells = cells;
-			all->cell_capacity = capacity;
-		}
-	}
-	all->cells[all->cell_count++] = (struct gl_c_cell){
-		.order = rule->order,
-		.len = len,
-		.proto = len == GL_RULE_ANY ? 0 : rule->def->proto,
-		.port = port,
-		.taken_over = taken_over,
-		.val = rule->val,
-	};
-	return 0;
-}
-
-static int add_rule_cells(struct building *b, const struct rule *rule, bool taken_over)
-{
-	const struct gl_rule *def = rule->def;
-	int err = 0;
-
-	if (!def->port_count)
-		return add_cell(b, rule, taken_over, def->any_proto ? GL_RULE_ANY : GL_RULE_PROTO, 0);
-	for (size_t i = 0; i < def->port_count; i++)
-		for (uint32_t at = def->ports[i].first; at <= def->ports[i].last && !err;) {
-			unsigned bits = open_bits(at, def->ports[i].last);
-
-			err = add_cell(b, rule, taken_over, GL_RULE_PORT - bits, at);
-			at += 1u << bits;
-		}
-	return err;
-}
-
-/* The node's own, and those of the wider prefixes that it takes over. */
-static int gather_cells(struct building *b, struct node *node)
-{
+	struct gl_intervals *list = &b->all->intervals;
 	const struct node *from = node;
+	uint32_t next = 0; /* what is before it is done */
 	int err = 0;
 
-	b->all->cell_count = 0;
+	b->all->range_count = 0;
 	for (;;) {
 		for (size_t i = 0; i < from->count && !err; i++)
-			err = add_rule_cells(b, &from->rules[i], from != node);
+			err = add_rule_ranges(b, &from->rules[i], from != node);
 		if (err || from->parent == NO_NODE || from->parent == node->link)
 			break;
 		from = &b->nodes[from->parent];
 	}
-	if (err)
-		return err;
-	sift_cells(b->all);
-	for (size_t i = 0; i < b->all->cell_count; i++)
-		if (!b->all->cells[i].covered)
-			node->lengths |= 1u << b->all->cells[i].len;
-	return 0;
-}
+	gl_intervals_begin(list, 1);
+	if (!err && b->all->range_count)
+		qsort(b->all->ranges, b->all->range_count, sizeof(*b->all->ranges), range_compare);
+	for (size_t i = 0; i < b->all->range_count && !err; i++) {
+		const struct gl_c_range *range = &b->all->ranges[i];
 
-static uint16_t port_bits(uint16_t port, unsigned len)
-{
-	return len <= GL_RULE_PROTO ? 0 : port & 0xffffu << (GL_RULE_PORT - len);
-}
-
-static int emit_rule(struct building *b, const struct node *node, const struct gl_c_cell *cell, uint8_t len,
-		     const struct gl_rule_val *val)
-{
-	struct gl_rule_key key = {
-		.policy_dir = b->policy_dir,
-		.node = node->number,
-		.port = port_bits(cell->port, len),
-		.proto = len == GL_RULE_ANY ? 0 : cell->proto,
-		.len = len,
-	};
-
-	if (++b->all->rules_emitted > GL_MAX_RULES)
-		return full(b, GL_MAP_RULE, GL_MAX_RULES);
-	return gl_c_emit(b->c, GL_MAP_RULE, b->policy->tenant->index, &key, val);
-}
-
-/* The cells of a node and, on the way that the search takes to each of them, signposts. Cells that share a signpost
- * stand together. */
-static int emit_cells(struct building *b, const struct node *node, const struct gl_rule_lengths *lengths)
-{
-	static const struct gl_rule_val signpost;
-	const struct gl_c_cell *last[GL_RULE_PORT + 1] = { NULL };
-	int err = 0;
-
-	for (size_t i = 0; i < b->all->cell_count && !err; i++) {
-		const struct gl_c_cell *cell = &b->all->cells[i];
-
-		for (unsigned low = 0, high = cell->covered ? 0 : lengths->count; low < high && !err;) {
-			unsigned middle = (low + high) / 2, len = lengths->len[middle];
-
-			if (len >= cell->len) {
-				high = len == cell->len ? low : middle;
-				continue;
-			}
-			low = middle + 1;
-			if (last[len] &&
-			    (len == GL_RULE_ANY || (last[len]->proto == cell->proto &&
-						    port_bits(last[len]->port, len) == port_bits(cell->port, len))))
-				continue;
-			last[len] = cell;
-			err = emit_rule(b, node, cell, len, &signpost);
-		}
+		if (range->last < next)
+			continue;
+		if (range->first > next)
+			err = add_interval(list, range->first - 1, 0);
+		next = range->last + 1;
 		if (!err)
-			err = emit_rule(b, node, cell, cell->len, &cell->val);
+			err = add_interval(list, range->last == GL_RULE_NUMBERS ? UINT32_MAX : range->last,
+					   range->admits);
 	}
+	return err ? err : gl_intervals_end(list);
+}
+
+/* Its line, and its tree where the line does not hold its intervals. */
+static int emit_node(struct building *b, struct node *node)
+{
+	const struct gl_intervals *list = &b->all->intervals;
+	struct gl_tree_node val = { .wider = node->link == NO_NODE ? 0 : b->nodes[node->link].line };
+	int err = gather_intervals(b, node);
+	size_t count = 0;
+
+	for (size_t i = 0; i < list->count && !err; i++)
+		count += list->items[i].val != 0;
+	if (!err)
+		err = gl_lines_add(b->lines, 1, &node->line);
+	if (!err && count > GL_NODE_PARTS)
+		err = gl_tree_build(b->lines, list, &val.more);
+	for (size_t i = 0; i < list->count && count <= GL_NODE_PARTS && !err; i++)
+		if (list->items[i].val) {
+			val.part[val.count].first = i ? list->items[i - 1].last.word[0] + 1 : 0;
+			val.part[val.count].last = list->items[i].last.word[0];
+			val.part[val.count++].admits = list->items[i].val;
+		}
+	if (!err)
+		memcpy(&b->lines->items[node->line++], &val, sizeof(val));
 	return err;
 }
 
-static struct gl_rule_lengths rule_lengths(uint32_t set)
+/* Up to the number before `number` it is `val`. */
+static int add_before(struct gl_intervals *list, struct gl_number number, uint32_t val)
 {
-	struct gl_rule_lengths lengths = { 0 };
-
-	for (unsigned len = 0; len <= GL_RULE_PORT; len++)
-		if (set >> len & 1)
-			lengths.len[lengths.count++] = len;
-	return lengths;
+	return gl_number_before(&number, list->words) ? gl_intervals_add(list, &number, val) : 0;
 }
 
-/* ---- prefixes --------------------------------------------------------------------------------------------- */
-
-static int emit_remote(struct building *b, uint32_t addr, unsigned len, const struct node *node)
+/* The tree of the nodes [from, to), all of a kind: which one is the narrowest that holds a number? */
+static int emit_remotes(struct building *b, size_t from, size_t to, struct gl_tree_ref *ret)
 {
-	struct gl_remote4_key key = {
-		.policy_dir = b->policy_dir,
-		.addr_be = htonl(len ? addr & ~0u << (32 - len) : 0),
-		.len = len,
-	};
-	struct gl_remote_val val = { 0 };
-
-	if (node) {
-		val.node = node->number;
-		val.lengths = rule_lengths(node->lengths);
-		val.cell_count = node->few;
-		memcpy(val.cell, node->few_cells, sizeof(val.cell));
-		val.wider = node->link == NO_NODE ? 0 : b->nodes[node->link].rules->len + 1;
-	}
-	if (++b->all->remotes_emitted > GL_MAX_REMOTES)
-		return full(b, GL_MAP_REMOTE4, GL_MAX_REMOTES);
-	return gl_c_emit(b->c, GL_MAP_REMOTE4, b->policy->tenant->index, &key, &val);
-}
-
-/* The prefixes, and signposts that say what the longest prefix up to there says. */
-static int emit_prefix(struct building *b, const struct node *node, const struct gl_remote4_lengths *lengths,
-		       const struct rule **last)
-{
-	const struct rule *rule = node->rules;
+	struct gl_intervals *list = &b->all->intervals;
+	size_t open = NO_NODE;
 	int err = 0;
 
-	for (unsigned low = 0, high = lengths->count; low < high && !err;) {
-		unsigned middle = (low + high) / 2, len = lengths->len[middle];
-		size_t above = node->parent;
+	gl_intervals_begin(list, words_of(b->nodes[from].rules->kind));
+	for (size_t i = from; i <= to && !err; i++) {
+		const struct node *node = i < to ? &b->nodes[i] : NULL;
 
-		if (len >= rule->len) {
-			high = len == rule->len ? low : middle;
-			continue;
+		/* Those that end before it. */
+		while (open != NO_NODE && (!node || node->parent != open) && !err) {
+			const struct rule *rule = b->nodes[open].rules;
+			struct gl_number last = rule->kind == REMOTE_GROUP
+							? rule->remote
+							: end_of_prefix(&rule->remote, rule->len, true);
+
+			err = gl_intervals_add(list, &last, b->nodes[open].line);
+			open = b->nodes[open].parent;
 		}
-		low = middle + 1;
-		if (last[len] && (!len || !((last[len]->addr ^ rule->addr) >> (32 - len))))
-			continue;
-		last[len] = rule;
-		while (above != NO_NODE && b->nodes[above].rules->len > len)
-			above = b->nodes[above].parent;
-		if (above != NO_NODE && b->nodes[above].rules->len == len)
-			continue; /* a prefix of its own */
-		err = emit_remote(b, rule->addr, len, above == NO_NODE ? NULL : &b->nodes[above]);
-	}
-	return err ? err : emit_remote(b, rule->addr, rule->len, node);
-}
-
-/* In the prefix's own entry: no second look is needed. */
-static void keep_cells(const struct building *b, struct node *node)
-{
-	node->lengths = 0;
-	for (size_t i = 0; i < b->all->cell_count; i++) {
-		const struct gl_c_cell *cell = &b->all->cells[i];
-
-		node->few_cells[node->few++] = (struct gl_rule_cell){
-			.val = cell->val, .port = cell->port, .proto = cell->proto, .len = cell->len
-		};
-	}
-}
-
-static int emit_nodes(struct building *b, enum gl_direction direction, struct gl_policy_val *val)
-{
-	struct gl_remote4_lengths *remote4 = &val->remote4[direction];
-	const struct rule *last[33] = { NULL };
-	struct gl_rule_lengths lengths;
-	uint64_t prefixes = 0;
-	uint32_t groups = 0;
-	int err = 0;
-
-	for (size_t i = 0; i < b->node_count && !err; i++) {
-		struct node *node = &b->nodes[i];
-
-		err = gather_cells(b, node);
-		if (err)
+		if (!node || err)
 			break;
-		if (node->rules->kind == REMOTE_GROUP) {
-			groups |= node->lengths;
-			continue;
-		}
-		if (node->rules->kind == REMOTE_PREFIX) {
-			prefixes |= 1ull << node->rules->len;
-			if (b->all->cell_count <= GL_REMOTE_CELLS) {
-				keep_cells(b, node);
-				continue;
-			}
-		} else {
-			val->any[direction] = rule_lengths(node->lengths);
-		}
-		lengths = rule_lengths(node->lengths);
-		err = emit_cells(b, node, &lengths);
+		err = add_before(list, node->rules->remote, open == NO_NODE ? 0 : b->nodes[open].line);
+		open = i;
 	}
-	val->group[direction] = rule_lengths(groups);
-	for (unsigned len = 0; len <= 32; len++)
-		if (prefixes >> len & 1)
-			remote4->len[remote4->count++] = len;
-	for (size_t i = 0; i < b->node_count && !err; i++) {
-		struct node *node = &b->nodes[i];
+	if (!err)
+		err = gl_intervals_end(list);
+	return err ? err : gl_tree_build(b->lines, list, ret);
+}
 
-		if (node->rules->kind == REMOTE_PREFIX)
-			err = emit_prefix(b, node, remote4, last);
-		if (node->rules->kind != REMOTE_GROUP)
-			continue;
-		err = gather_cells(b, node);
+static int emit_lines(struct building *b, enum gl_direction direction, struct gl_policy_val *val)
+{
+	struct gl_tree_ref *refs[] = {
+		[REMOTE_ANY] = &val->dir[direction].any,
+		[REMOTE_PREFIX4] = &val->dir[direction].remote4,
+		[REMOTE_PREFIX6] = &val->dir[direction].remote6,
+		[REMOTE_GROUP] = &val->dir[direction].group,
+	};
+	int err = 0;
+
+	for (size_t from = 0, to; from < b->node_count && !err; from = to) {
+		const enum remote_kind kind = b->nodes[from].rules->kind;
+
+		for (to = from; to < b->node_count && b->nodes[to].rules->kind == kind && !err; to++)
+			err = kind == REMOTE_ANY ? gather_intervals(b, &b->nodes[to]) : emit_node(b, &b->nodes[to]);
 		if (!err)
-			err = emit_cells(b, node, &val->group[direction]);
+			err = kind == REMOTE_ANY ? gl_tree_build(b->lines, &b->all->intervals, refs[kind])
+						 : emit_remotes(b, from, to, refs[kind]);
 	}
-	return err;
+	return err == -E2BIG ? gl_c_rules_full(b, GL_MAP_TREE, GL_MAX_TREE_LINES) : err;
 }
 
 int gl_c_rules(struct gl_c *c, const struct gl_c_policy *policy, enum gl_direction direction, struct gl_c_rules *rules,
-	       struct gl_policy_val *val)
+	       struct gl_lines *lines, struct gl_policy_val *val)
 {
 	struct building b = {
-		.c = c, .policy = policy, .all = rules, .policy_dir = GL_POLICY_DIR(policy->index, direction)
+		.c = c,
+		.policy = policy,
+		.all = rules,
+		.lines = lines,
+		.policy_dir = GL_POLICY_DIR(policy->index, direction),
 	};
 	int err = collect_rules(&b, direction);
 
@@ -569,9 +395,19 @@ int gl_c_rules(struct gl_c *c, const struct gl_c_policy *policy, enum gl_directi
 		collect_nodes(&b);
 		err = choose_links(&b);
 	}
+	for (size_t i = 0; i < b.node_count && !err; i++)
+		err = gl_c_describe(&b, &b.nodes[i]);
 	if (!err)
-		err = emit_nodes(&b, direction, val);
+		err = emit_lines(&b, direction, val);
 	free(b.rules);
 	free(b.nodes);
 	return err;
+}
+
+void gl_c_rules_clear(struct gl_c_rules *rules)
+{
+	free(rules->cells);
+	free(rules->ranges);
+	gl_intervals_clear(&rules->intervals);
+	*rules = (struct gl_c_rules){ 0 };
 }

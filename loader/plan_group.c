@@ -32,7 +32,6 @@ struct gl_plan_rule {
 struct node {
 	uint32_t policy_dir, node, addr;
 	uint8_t len;
-	const struct gl_remote_val *val;
 };
 
 /* A policy that a group is part of, by one of the interfaces that have it. */
@@ -111,29 +110,29 @@ static bool same_but_ports(const struct gl_plan_rule *a, const struct gl_plan_ru
 	       a->len == b->len && a->what == b->what && a->proto == b->proto;
 }
 
-static struct gl_plan_rule to_rule(uint32_t policy_dir, uint32_t node, const struct gl_rule_cell *cell,
+static struct gl_plan_rule to_rule(const struct gl_rule_key *key, const struct gl_rule_val *val,
 				   const struct node *nodes, size_t node_count)
 {
 	struct gl_plan_rule rule = {
-		.group = cell->val.group,
-		.number = cell->val.number,
-		.direction = policy_dir & 1,
-		.what = cell->len == GL_RULE_ANY     ? WHAT_ANY
-			: cell->len == GL_RULE_PROTO ? WHAT_PROTO
-						     : WHAT_PORTS,
-		.proto = cell->proto,
+		.group = val->group,
+		.number = val->number,
+		.direction = key->policy_dir & 1,
+		.what = key->len == GL_RULE_ANY	    ? WHAT_ANY
+			: key->len == GL_RULE_PROTO ? WHAT_PROTO
+						    : WHAT_PORTS,
+		.proto = key->proto,
 	};
-	struct node wanted = { .policy_dir = policy_dir, .node = node };
+	struct node wanted = { .policy_dir = key->policy_dir, .node = key->node };
 	const struct node *found;
 
 	if (rule.what == WHAT_PORTS) {
-		rule.first = cell->port;
-		rule.last = (uint16_t)(rule.first | ((1u << (GL_RULE_PORT - cell->len)) - 1));
+		rule.first = key->port;
+		rule.last = (uint16_t)(rule.first | ((1u << (GL_RULE_PORT - key->len)) - 1));
 	}
-	if (node & GL_NODE_GROUP) {
+	if (key->node & GL_NODE_GROUP) {
 		rule.end = END_GROUP;
-		rule.remote = node & ~GL_NODE_GROUP;
-	} else if (node != GL_NODE_ANY) {
+		rule.remote = key->node & ~GL_NODE_GROUP;
+	} else if (key->node != GL_NODE_ANY) {
 		found = node_count ? bsearch(&wanted, nodes, node_count, sizeof(*nodes), node_compare) : NULL;
 		rule.end = END_PREFIX;
 		rule.remote = found ? found->addr : 0;
@@ -142,18 +141,9 @@ static struct gl_plan_rule to_rule(uint32_t policy_dir, uint32_t node, const str
 	return rule;
 }
 
-static int node_and_len_compare(const void *left, const void *right)
-{
-	const struct node *a = left, *b = right;
-	int order = node_compare(a, b);
-
-	return order ? order : a->len < b->len ? -1 : a->len > b->len;
-}
-
-/* Signposts say what a wider prefix says: the shortest of a node is the node's own. */
 static int list_nodes(const struct gl_mapset *set, struct node **ret, size_t *ret_count)
 {
-	size_t first, count = gl_mapset_range(set, GL_MAP_REMOTE4, &first), used = 0, kept = 0;
+	size_t first, count = gl_mapset_range(set, GL_MAP_REMOTE4, &first);
 	struct node *nodes = malloc((count + 1) * sizeof(*nodes));
 
 	if (!nodes)
@@ -162,54 +152,15 @@ static int list_nodes(const struct gl_mapset *set, struct node **ret, size_t *re
 		const struct gl_remote4_key *key = gl_mapset_at(set, first + i)->key;
 		const struct gl_remote_val *val = gl_mapset_at(set, first + i)->val;
 
-		if (val->node)
-			nodes[used++] = (struct node){ .policy_dir = key->policy_dir,
-						       .node = val->node,
-						       .addr = ntohl(key->addr_be),
-						       .len = key->len,
-						       .val = val };
+		nodes[i] = (struct node){
+			.policy_dir = key->policy_dir, .node = val->node, .addr = ntohl(key->addr_be), .len = key->len
+		};
 	}
-	if (used)
-		qsort(nodes, used, sizeof(*nodes), node_and_len_compare);
-	for (size_t i = 0; i < used; i++)
-		if (!kept || node_compare(&nodes[kept - 1], &nodes[i]))
-			nodes[kept++] = nodes[i];
-	*ret = nodes;
-	*ret_count = kept;
-	return 0;
-}
-
-static int number_compare(const void *left, const void *right)
-{
-	const struct gl_plan_rule *a = left, *b = right;
-
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
-	if (a->direction != b->direction)
-		return a->direction < b->direction ? -1 : 1;
-	if (a->number != b->number)
-		return a->number < b->number ? -1 : 1;
-	return a->len < b->len ? -1 : a->len > b->len;
-}
-
-/* A narrower prefix takes the rules of wider ones over; a rule's own prefix is the widest that has it. */
-static size_t drop_taken_over(struct gl_plan_rule *rules, size_t count)
-{
-	size_t kept = 0;
-	uint8_t own = 0;
-
 	if (count)
-		qsort(rules, count, sizeof(*rules), number_compare);
-	for (size_t i = 0; i < count; i++) {
-		const struct gl_plan_rule *last = kept ? &rules[kept - 1] : NULL;
-
-		if (!last || last->group != rules[i].group || last->direction != rules[i].direction ||
-		    last->number != rules[i].number)
-			own = rules[i].len;
-		if (rules[i].len == own)
-			rules[kept++] = rules[i];
-	}
-	return kept;
+		qsort(nodes, count, sizeof(*nodes), node_compare);
+	*ret = nodes;
+	*ret_count = count;
+	return 0;
 }
 
 /* Each rule once, whatever number of policies holds it, and ports that follow each other as one range. */
@@ -237,8 +188,7 @@ int gl_plan_rules_list(const struct gl_mapset *set, struct gl_plan_rules *ret)
 {
 	size_t first, first_policy, count = gl_mapset_range(set, GL_MAP_RULE, &first);
 	size_t policies = gl_mapset_range(set, GL_MAP_POLICY, &first_policy), node_count = 0, used = 0;
-	size_t first_remote, remotes = gl_mapset_range(set, GL_MAP_REMOTE4, &first_remote);
-	struct gl_plan_rule *rules = calloc(count + remotes * GL_REMOTE_CELLS + 2 * policies + 1, sizeof(*rules));
+	struct gl_plan_rule *rules = calloc(count + 2 * policies + 1, sizeof(*rules));
 	struct node *nodes = NULL;
 	int err = rules ? list_nodes(set, &nodes, &node_count) : -ENOMEM;
 
@@ -249,16 +199,9 @@ int gl_plan_rules_list(const struct gl_mapset *set, struct gl_plan_rules *ret)
 	for (size_t i = 0; i < count; i++) {
 		const struct gl_rule_key *key = gl_mapset_at(set, first + i)->key;
 		const struct gl_rule_val *val = gl_mapset_at(set, first + i)->val;
-		struct gl_rule_cell cell = { .val = *val, .port = key->port, .proto = key->proto, .len = key->len };
 
-		if (val->number)
-			rules[used++] = to_rule(key->policy_dir, key->node, &cell, nodes, node_count);
+		rules[used++] = to_rule(key, val, nodes, node_count);
 	}
-	for (size_t i = 0; i < node_count; i++)
-		for (unsigned k = 0; k < nodes[i].val->cell_count && k < GL_REMOTE_CELLS; k++)
-			rules[used++] =
-				to_rule(nodes[i].policy_dir, nodes[i].node, &nodes[i].val->cell[k], nodes, node_count);
-	used = drop_taken_over(rules, used);
 	for (size_t i = 0; i < policies; i++) {
 		const struct gl_policy_val *val = gl_mapset_at(set, first_policy + i)->val;
 

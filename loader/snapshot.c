@@ -26,7 +26,7 @@ void gl_key_on_side(enum gl_map_id map, unsigned side, const void *key, void *re
 		return;
 	if (row->shape == GL_SHAPE_ARRAY) {
 		memcpy(&word, key, sizeof(word));
-		word = GL_SIDED(word, side);
+		word = row->side_offset ? word + side * row->side_offset : GL_SIDED(word, side);
 		memcpy(ret, &word, sizeof(word));
 	} else if (row->shape == GL_SHAPE_LPM) {
 		memcpy(&word, (const char *)key + row->side_offset, sizeof(word));
@@ -48,8 +48,8 @@ static unsigned take_side(const struct gl_map_info *row, const void *key, void *
 		return 0;
 	if (row->shape == GL_SHAPE_ARRAY) {
 		memcpy(&word, key, sizeof(word));
-		side = word & 1;
-		word >>= 1;
+		side = row->side_offset ? word >= row->side_offset : word & 1;
+		word = row->side_offset ? word - side * row->side_offset : word >> 1;
 		memcpy(ret, &word, sizeof(word));
 	} else if (row->shape == GL_SHAPE_LPM) {
 		memcpy(&word, (const char *)key + row->side_offset, sizeof(word));

@@ -8,7 +8,8 @@
  * Two sides. Every configuration map holds two complete copies of the configuration, side 0 and side 1, and
  * gl_control names the one in force. `apply` brings the other side up to date and then writes that one word,
  * so a packet sees either the old configuration or the new one, and a command that dies leaves one of them.
- * Arrays keep side s of index i at 2 * i + s; the keys of hashes and tries have a `side` field.
+ * Arrays keep side s of index i at 2 * i + s, gl_tree at s * GL_MAX_TREE_LINES + i; the keys of hashes and tries have a
+ * `side` field.
  *
  * Generations. A tenant's generation is a hash over everything that its flows' verdicts depend on; it is copied into
  * the entries a packet reads first. A flow with another generation is evaluated anew by its next packet.
@@ -229,14 +230,11 @@ struct gl_ra_sent_val {
 /* ---- security groups ---------------------------------------------------------------------------------------- */
 
 /* The groups of one interface, taken together, are a policy; interfaces of one tenant with the same groups share it.
- * A policy has two directions, and for each of them nodes: "any remote address" (GL_NODE_ANY), "members of group G"
- * (GL_NODE_GROUP | G) and one for each prefix that a rule names. gl_rule says what a node's rules admit; as rules only
- * admit, one match is enough.
+ * A policy has two directions, and for each of them nodes: "any remote address", "members of group G" and one for each
+ * prefix that a rule names. As rules only admit, one match is enough.
  *
- * All of it stands in hashes. The longest prefix is found by a binary search over the lengths that occur, which are
- * kept as a set of bits (bit n: length n): where there is an entry of the middle length, go on with longer ones, else
- * with shorter ones (Waldvogel et al., SIGCOMM 1997). So that nothing is missed, entries without a meaning of their
- * own, signposts, stand where a longer one lies on the way. gl_pivot() says which length is the middle one.
+ * What the programs look at are search trees of a policy's own, in gl_tree; gl_policy says where they begin. What
+ * gl_rule and gl_remote hold tells people, and the next plan, of the rules themselves.
  * bpf/policy.h asks, loader/compile_rule.c builds, docs/security-groups.md says why. */
 enum gl_direction {
 	GL_INGRESS = 0, /* towards the guest */
@@ -246,65 +244,75 @@ enum gl_direction {
 
 #define GL_POLICY_F_ALL 1 /* everything passes (egress without an `egress` key) */
 
-/* Which lengths entries have, ascending; none: there are no entries. */
-struct gl_rule_lengths {
-	__u8 count;
-	__u8 len[18]; /* as gl_rule_key.len */
-	__u8 pad;
-};
-struct gl_remote4_lengths {
-	__u8 count;
-	__u8 len[33];
-	__u8 pad[2];
-};
-struct gl_remote6_lengths {
-	__u8 count;
-	__u8 len[129];
-	__u8 pad[2];
+/* Where a tree begins. */
+struct gl_tree_ref {
+	__u32 root; /* a line; of the policy's, as all lines that are named below */
+	__u32 levels; /* lines from there to an answer; 0: there is no tree */
 };
 
-/* gl_policy: array, sided, index = policy; 0 is none. By enum gl_direction. */
+struct gl_policy_dir {
+	struct gl_tree_ref any; /* protocol and port, to an admission */
+	struct gl_tree_ref group; /* number of a group of the remote end, to a node */
+	struct gl_tree_ref remote4, remote6; /* the remote end's address, to a node */
+};
+
+/* gl_policy: array, sided, index = policy; 0 is none. By enum gl_direction. All that is asked of a direction stands in
+ * two cache lines. */
 struct gl_policy_val {
 	__u32 tenant;
 	__u32 all_group[2]; /* GL_POLICY_F_ALL: the group that says so */
 	__u8 flags[2]; /* GL_POLICY_F_* */
-	__u8 pad[2];
-	struct gl_rule_lengths any[2]; /* of GL_NODE_ANY */
-	struct gl_rule_lengths group[2]; /* of all groups' nodes together */
-	struct gl_remote4_lengths remote4[2];
-	struct gl_remote6_lengths remote6[2];
+	__u8 pad0[2];
+	__u32 first; /* of its lines in gl_tree */
+	__u32 room; /* how many lines are kept for it: a power of two; 0: none */
+	__u32 pad1[2];
+	struct gl_policy_dir dir[2];
+	__u32 pad2[8];
+};
+
+/* gl_tree: array, sided by halves so that a policy's lines stand together, index = line. A line of a tree, or a node.
+ * The trees cut the numbers from 0 to the largest in intervals and have a value for each. Numbers are words of 32 bits
+ * in host order, the highest first: one, or four for an IPv6 address. A leaf has intervals: the last number of each and
+ * its value; what is not used repeats the largest number. A line above a leaf: the first of its children, which
+ * follow each other, then the last number beneath each of them but the last one. maps/tree.h searches. */
+#define GL_TREE_WORDS 16
+struct gl_tree_val {
+	__u32 word[GL_TREE_WORDS]; /* a cache line */
+};
+/* Numbers that stand for a packet: GL_RULE_NUMBER(proto, port). Values of their trees: GL_ADMITS(), 0: nothing. Values
+ * of addresses and groups: a node's line plus 1, 0: none. */
+#define GL_RULE_NUMBER(proto, port) ((__u32)(proto) << 16 | (port))
+#define GL_RULE_NUMBERS 0xffffff /* the last */
+#define GL_ADMITS(group, number) ((__u32)(group) << 16 | (number))
+/* A node, as a line: what the rules of a remote end admit. */
+struct gl_tree_node {
+	__u32 wider; /* line, plus 1, of the next wider prefix that has to be asked too; 0: none */
+	__u32 count; /* of part; where more are needed, `more` has all of them */
+	struct gl_tree_ref more;
+	struct {
+		__u32 first, last; /* GL_RULE_NUMBER() */
+		__u32 admits;
+	} part[GL_NODE_PARTS];
 };
 
 /* Which rule it was, for people: `number` counts a group's rules of that direction from 1, as they are written. */
 struct gl_rule_val {
 	__u32 group; /* GL_NAME_GROUP */
-	__u16 number; /* 0: a signpost, admits nothing */
+	__u16 number; /* from 1 */
 	__u16 pad;
 };
 
-/* As an entry of gl_rule. */
-struct gl_rule_cell {
-	struct gl_rule_val val;
-	__u16 port;
-	__u8 proto;
-	__u8 len;
-};
-/* Of a signpost: what the longest prefix says that holds it. */
+/* Of a prefix that rules name. */
 struct gl_remote_val {
-	__u32 node; /* from 1; 0: no rule's prefix is this long or shorter here */
-	__u8 wider; /* length of the next wider prefix that has to be asked too, plus 1; 0: none */
-	__u8 cell_count; /* few rules stand here, not in gl_rule */
-	__u8 pad[2];
-	struct gl_rule_lengths lengths; /* of the node's entries in gl_rule */
-	struct gl_rule_cell cell[GL_REMOTE_CELLS];
+	__u32 node; /* of gl_rule_key; from 1 */
 };
 
 #define GL_NODE_ANY 0
 #define GL_NODE_GROUP 0x80000000u
 
-/* gl_rule: hash, sided. What a node admits: everything, a protocol, or a protocol and a prefix of its ports. The "port"
- * of ICMP is type << 8 | code; ranges become several prefixes. Entries that another
- * one covers tell people of a rule; no search looks at them, and `lengths` may lack theirs. */
+/* gl_rule: hash, sided. What the rules of a node admit, as they are written: everything, a protocol, or a protocol and
+ * a prefix of its ports. The "port" of ICMP is type << 8 | code; ranges become several prefixes. Of equal ones the
+ * first is kept. No program looks at it. */
 struct gl_rule_key {
 	__u32 policy_dir; /* GL_POLICY_DIR() */
 	__u32 node; /* GL_NODE_ANY, GL_NODE_GROUP | group, or gl_remote_val.node */
@@ -317,12 +325,6 @@ struct gl_rule_key {
 #define GL_RULE_ANY 0 /* any protocol */
 #define GL_RULE_PROTO 1
 #define GL_RULE_PORT 17 /* one port */
-
-/* The search asks for the length in the middle of what is left of a list: where there is an entry, what is behind it is
- * left, else what is before. 5 questions for 18 lengths, 6 for 33, 8 for 129. */
-#define GL_RULE_QUESTIONS 5
-#define GL_REMOTE4_QUESTIONS 6
-#define GL_REMOTE6_QUESTIONS 8
 
 /* ---- tenants ------------------------------------------------------------------------------------------------ */
 
@@ -511,10 +513,12 @@ static_assert(sizeof(struct gl_frag6_key) == 40, "");
 static_assert(sizeof(struct gl_remote6_key) == 24, "");
 static_assert(sizeof(struct gl_tenant_val) == 64, "a cache line");
 static_assert(sizeof(struct gl_tenant_stat) == 88 + 8 * GL_NO_PORT_SLOTS, "");
-static_assert(sizeof(struct gl_policy_val) == 432, "");
+static_assert(sizeof(struct gl_policy_val) == 128, "two cache lines");
+static_assert(sizeof(struct gl_tree_val) == 64, "a cache line");
+static_assert(sizeof(struct gl_tree_node) == sizeof(struct gl_tree_val), "a line");
 static_assert(sizeof(struct gl_remote4_key) == 12, "");
 static_assert(sizeof(struct gl_rule_key) == 16, "");
-static_assert(sizeof(struct gl_remote_val) == 64, "");
+static_assert(GL_MAX_GROUPS <= 65536 && GL_GROUP_RULES <= 65535, "GL_ADMITS() holds them");
 static_assert(offsetof(struct gl_flow4_val, peer_scope) == 64, "an established packet needs one cache line; TCP two");
 #endif
 

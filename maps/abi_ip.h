@@ -90,8 +90,8 @@ struct GL_AF(gl_forward, _val) {
 	__u16 pad;
 };
 
-/* gl_remote4, gl_remote6: hash, sided, to struct gl_remote_val. The node of an address, by the prefixes that a policy's
- * rules name. */
+/* gl_remote4, gl_remote6: hash, sided, to struct gl_remote_val. The prefixes that a policy's rules name, and which node
+ * each is. No program looks at it. */
 struct GL_AF(gl_remote, _key) {
 	__u32 policy_dir; /* GL_POLICY_DIR() */
 	GL_ADDRESS addr_be; /* bits beyond len are 0 */

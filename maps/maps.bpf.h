@@ -24,6 +24,7 @@ GL_MAP(gl_drops, BPF_MAP_TYPE_PERCPU_HASH, struct gl_drops_key, struct gl_count_
        BPF_F_NO_PREALLOC);
 GL_MAP(gl_traffic, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct gl_traffic_val, GL_PORT_SLOTS, 0);
 GL_MAP(gl_policy, BPF_MAP_TYPE_ARRAY, __u32, struct gl_policy_val, 2 * GL_MAX_POLICIES, BPF_F_MMAPABLE);
+GL_MAP(gl_tree, BPF_MAP_TYPE_ARRAY, __u32, struct gl_tree_val, 2 * GL_MAX_TREE_LINES, BPF_F_MMAPABLE);
 GL_MAP(gl_rule, BPF_MAP_TYPE_HASH, struct gl_rule_key, struct gl_rule_val, 2 * GL_MAX_RULES, BPF_F_NO_PREALLOC);
 GL_MAP(gl_tenant, BPF_MAP_TYPE_ARRAY, __u32, struct gl_tenant_val, 2 * GL_MAX_TENANTS, BPF_F_MMAPABLE);
 GL_MAP(gl_tenant_stat, BPF_MAP_TYPE_ARRAY, __u32, struct gl_tenant_stat, GL_MAX_TENANTS, BPF_F_MMAPABLE);

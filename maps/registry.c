@@ -166,37 +166,36 @@ static const struct gl_field l2_key[] = {
 };
 static const struct gl_field slot_val[] = { WORD("slot", GL_FIELD_UINT), END };
 
+#define TREE(label, direction, tree)                                                                                   \
+	FIELD(label, struct gl_policy_val, dir[direction].tree.root, GL_FIELD_UINT),                                   \
+		FIELD(label "_levels", struct gl_policy_val, dir[direction].tree.levels, GL_FIELD_UINT)
 static const struct gl_field policy_key[] = { WORD("policy", GL_FIELD_UINT), END };
 static const struct gl_field policy_val[] = {
 	WORDS("ingress", struct gl_policy_val, flags[GL_INGRESS], GL_FIELD_FLAGS, policy_flag_names),
 	WORDS("egress", struct gl_policy_val, flags[GL_EGRESS], GL_FIELD_FLAGS, policy_flag_names),
 	REPEATED("all_group", struct gl_policy_val, all_group, all_group[0], GL_FIELD_UINT),
-	REPEATED("ingress_any", struct gl_policy_val, any[GL_INGRESS].len, any[GL_INGRESS].len[0], GL_FIELD_UINT),
-	REPEATED("egress_any", struct gl_policy_val, any[GL_EGRESS].len, any[GL_EGRESS].len[0], GL_FIELD_UINT),
-	REPEATED("ingress_group", struct gl_policy_val, group[GL_INGRESS].len, group[GL_INGRESS].len[0], GL_FIELD_UINT),
-	REPEATED("egress_group", struct gl_policy_val, group[GL_EGRESS].len, group[GL_EGRESS].len[0], GL_FIELD_UINT),
-	REPEATED("ingress_remote4", struct gl_policy_val, remote4[GL_INGRESS].len, remote4[GL_INGRESS].len[0],
-		 GL_FIELD_UINT),
-	REPEATED("egress_remote4", struct gl_policy_val, remote4[GL_EGRESS].len, remote4[GL_EGRESS].len[0],
-		 GL_FIELD_UINT),
-	REPEATED("ingress_remote6", struct gl_policy_val, remote6[GL_INGRESS].len, remote6[GL_INGRESS].len[0],
-		 GL_FIELD_UINT),
-	REPEATED("egress_remote6", struct gl_policy_val, remote6[GL_EGRESS].len, remote6[GL_EGRESS].len[0],
-		 GL_FIELD_UINT),
+	TREE("ingress_any", GL_INGRESS, any),
+	TREE("ingress_group", GL_INGRESS, group),
+	TREE("ingress_remote4", GL_INGRESS, remote4),
+	TREE("ingress_remote6", GL_INGRESS, remote6),
+	TREE("egress_any", GL_EGRESS, any),
+	TREE("egress_group", GL_EGRESS, group),
+	TREE("egress_remote4", GL_EGRESS, remote4),
+	TREE("egress_remote6", GL_EGRESS, remote6),
+	FIELD("first_line", struct gl_policy_val, first, GL_FIELD_UINT),
+	FIELD("lines", struct gl_policy_val, room, GL_FIELD_UINT),
 	FIELD("tenant", struct gl_policy_val, tenant, GL_FIELD_UINT),
+	END,
+};
+
+static const struct gl_field tree_key[] = { WORD("line", GL_FIELD_UINT), END };
+static const struct gl_field tree_val[] = {
+	REPEATED("words", struct gl_tree_val, word, word[0], GL_FIELD_UINT),
 	END,
 };
 
 static const struct gl_field remote_val[] = {
 	FIELD("node", struct gl_remote_val, node, GL_FIELD_UINT),
-	REPEATED("lengths", struct gl_remote_val, lengths.len, lengths.len[0], GL_FIELD_UINT),
-	FIELD("wider", struct gl_remote_val, wider, GL_FIELD_UINT),
-	FIELD("cell_count", struct gl_remote_val, cell_count, GL_FIELD_UINT),
-	REPEATED("cell_groups", struct gl_remote_val, cell, cell[0].val.group, GL_FIELD_UINT),
-	REPEATED("cell_numbers", struct gl_remote_val, cell, cell[0].val.number, GL_FIELD_UINT),
-	REPEATED("cell_ports", struct gl_remote_val, cell, cell[0].port, GL_FIELD_UINT),
-	REPEATED("cell_protos", struct gl_remote_val, cell, cell[0].proto, GL_FIELD_UINT),
-	REPEATED("cell_lengths", struct gl_remote_val, cell, cell[0].len, GL_FIELD_UINT),
 	END,
 };
 
@@ -359,6 +358,8 @@ static const struct gl_map_info rows[GL_MAP_COUNT] = {
 			  offsetof(struct gl_l2_key, side), l2_key, slot_val),
 	[GL_MAP_POLICY] = ROW("gl_policy", "security groups as interfaces have them", SIDED, GL_SHAPE_ARRAY, 4,
 			      sizeof(struct gl_policy_val), 2 * GL_MAX_POLICIES, 0, policy_key, policy_val),
+	[GL_MAP_TREE] = ROW("gl_tree", "the trees that the rules of policies are searched in", SIDED, GL_SHAPE_ARRAY, 4,
+			    sizeof(struct gl_tree_val), 2 * GL_MAX_TREE_LINES, GL_MAX_TREE_LINES, tree_key, tree_val),
 	[GL_MAP_RULE] = ROW("gl_rule", "what security groups admit, by remote end, protocol and port", SIDED, HASH,
 			    sizeof(struct gl_rule_key), sizeof(struct gl_rule_val), 2 * GL_MAX_RULES,
 			    offsetof(struct gl_rule_key, side), rule_key, rule_val),

@@ -27,6 +27,7 @@ enum gl_map_id {
 	GL_MAP_FORWARD4,
 	GL_MAP_FORWARD6,
 	GL_MAP_POLICY,
+	GL_MAP_TREE,
 	GL_MAP_REMOTE4,
 	GL_MAP_REMOTE6,
 	GL_MAP_RULE,
@@ -92,7 +93,8 @@ struct gl_map_info {
 	enum gl_map_shape shape;
 	uint32_t key_size, val_size, max_entries;
 	uint32_t side_offset; /* hash: where in the key `side` stands. LPM: where the GL_TENANT_SIDE word stands, which
-			       * is the trie's first */
+			       * is the trie's first. Array: how far side 1 is behind side 0; 0: they take turns
+			       */
 	const struct gl_field *key_fields, *val_fields; /* end with name NULL */
 };
 

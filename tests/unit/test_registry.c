@@ -52,6 +52,7 @@ static const struct declared table[] = {
 	ROW(gl_drops, PERCPU_HASH, struct gl_drops_key, struct gl_count_val, GL_MAX_DROP_CELLS),
 	ROW(gl_traffic, PERCPU_ARRAY, __u32, struct gl_traffic_val, GL_PORT_SLOTS),
 	ROW(gl_policy, ARRAY, __u32, struct gl_policy_val, 2 * GL_MAX_POLICIES),
+	ROW(gl_tree, ARRAY, __u32, struct gl_tree_val, 2 * GL_MAX_TREE_LINES),
 	ROW(gl_rule, HASH, struct gl_rule_key, struct gl_rule_val, 2 * GL_MAX_RULES),
 	ROW(gl_tenant, ARRAY, __u32, struct gl_tenant_val, 2 * GL_MAX_TENANTS),
 	ROW(gl_tenant_stat, ARRAY, __u32, struct gl_tenant_stat, GL_MAX_TENANTS),
@@ -163,6 +164,9 @@ static void test_sides_are_where_the_keys_have_them(void **state)
 		case GL_MAP_REMOTE6:
 			want = offsetof(struct gl_remote6_key, side);
 			break;
+		case GL_MAP_TREE:
+			want = GL_MAX_TREE_LINES;
+			break;
 		case GL_MAP_RULE:
 			want = offsetof(struct gl_rule_key, side);
 			break;
@@ -230,9 +234,9 @@ static void test_fields_show_all_of_an_entry(void **state)
 		{ GL_MAP_ADDR6, 1, 0 },
 		{ GL_MAP_FORWARD4, 4, 2 },
 		{ GL_MAP_FORWARD6, 4, 2 },
-		{ GL_MAP_POLICY, 0, 22 },
-		{ GL_MAP_REMOTE4, 3, 10 },
-		{ GL_MAP_REMOTE6, 3, 10 },
+		{ GL_MAP_POLICY, 0, 42 },
+		{ GL_MAP_REMOTE4, 3, 0 },
+		{ GL_MAP_REMOTE6, 3, 0 },
 		{ GL_MAP_RULE, 4, 2 },
 		{ GL_MAP_FLOW4, 0, 17 },
 		{ GL_MAP_FLOW6, 0, 17 },
