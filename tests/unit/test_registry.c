@@ -245,8 +245,8 @@ static void test_fields_show_all_of_an_entry(void **state)
 		{ GL_MAP_TENANT_STAT, 0, 1 + 8 * GL_NO_PORT_SLOTS },
 		{ GL_MAP_SWEEP, 0, 24 },
 		/* The lock and the hashes are the programs' own. */
-		{ GL_MAP_FRAG4, 1, 6 },
-		{ GL_MAP_FRAG6, 1, 6 },
+		{ GL_MAP_FRAG4, 1, 5 },
+		{ GL_MAP_FRAG6, 1, 5 },
 	};
 
 	(void)state;
