@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader/advertise.h"
 #include "loader/fail.h"
 #include "loader/netlink.h"
 #include "loader/snapshot.h"
@@ -72,6 +73,37 @@ static void links_up(const struct gl_txn *t)
 			gl_link_set_up(t->desired->devices[i].ifindex, true);
 }
 
+static const void *value_of(const struct gl_mapset *set, enum gl_map_id map, const void *key)
+{
+	const struct gl_entry *entry = gl_mapset_find(set, map, key);
+
+	return entry ? entry->val : NULL;
+}
+
+/* Guests hear of their router when they come, and when something about it changes (RFC 4861 6.2.4). A guest that is not
+ * ready for it asks by itself, so nothing here is a failure of the apply. */
+static void tell_guests(const struct gl_txn *t)
+{
+	const struct gl_mapset *was = gl_view_live(&t->view), *now = t->desired->entries;
+	size_t first, count = gl_mapset_range(now, GL_MAP_PORT, &first);
+
+	for (size_t i = first; i < first + count; i++) {
+		const struct gl_entry *entry = gl_mapset_at(now, i);
+		const struct gl_port_val *port = entry->val, *before = value_of(was, GL_MAP_PORT, entry->key);
+		const struct gl_ra_key key = { .network = port->network };
+		const struct gl_ra_val *ra = value_of(now, GL_MAP_RA, &key), *old = value_of(was, GL_MAP_RA, &key);
+		uint32_t slot;
+
+		if (port->kind != GL_PORT_GUEST || !ra)
+			continue;
+		if (before && before->ifindex == port->ifindex && before->network == port->network && old &&
+		    !memcmp(ra, old, sizeof(*ra)))
+			continue;
+		memcpy(&slot, entry->key, sizeof(slot));
+		gl_advertise_slot(&t->host->obj, slot);
+	}
+}
+
 static int run(struct gl_txn *t, struct gl_plan **ret)
 {
 	struct gl_plan *plan = NULL;
@@ -95,6 +127,8 @@ static int run(struct gl_txn *t, struct gl_plan **ret)
 		gl_step(t, "commit", 1, 1);
 	}
 	links_up(t);
+	if (!settled)
+		tell_guests(t);
 	/* As long as both state files are there, the next command knows that something may be left over. */
 	if (!settled && gl_txn_finish(t))
 		gl_state_commit(t->host->state);

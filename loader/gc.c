@@ -258,8 +258,9 @@ static int delete_locked(struct gl_host *host, struct gl_txn *t)
 	release_macs(&other, NULL);
 	release_ports(&state.reserved, NULL);
 	release_ports(&other.reserved, NULL);
-	if (state.forwarding || other.forwarding)
-		gl_forwarding_restore();
+	for (unsigned i = 0; i < GL_FAMILIES; i++)
+		if (state.forwarding[i] || other.forwarding[i])
+			gl_forwarding_restore(gl_family_at(i));
 	err = gl_step(t, "remove maps", 2, 3);
 	if (err)
 		goto out;

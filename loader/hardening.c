@@ -10,10 +10,10 @@
 
 #include "loader/fail.h"
 #include "loader/hardening.h"
+#include "loader/ipentry.h"
 
 #define SYSCTL "/proc/sys/net/"
 #define RESERVED SYSCTL "ipv4/ip_local_reserved_ports"
-#define LO_FORWARDING SYSCTL "ipv4/conf/lo/forwarding"
 
 static int write_text(const char *path, const char *text)
 {
@@ -94,31 +94,44 @@ void gl_harden_guest(const char *dev, bool off)
 	}
 }
 
-bool gl_forwarding_enabled(void)
+static const struct {
+	const char *name, *path;
+} lo_forwarding[GL_FAMILIES] = {
+	{ "net.ipv4.conf.lo.forwarding", SYSCTL "ipv4/conf/lo/forwarding" },
+	{ "net.ipv6.conf.lo.forwarding", SYSCTL "ipv6/conf/lo/forwarding" },
+};
+
+const char *gl_forwarding_name(uint8_t family)
+{
+	return lo_forwarding[gl_family_index(family)].name;
+}
+
+bool gl_forwarding_enabled(uint8_t family)
 {
 	char *text = NULL;
-	bool on = !read_text(LO_FORWARDING, &text) && text[0] == '1';
+	int err = read_text(lo_forwarding[gl_family_index(family)].path, &text);
+	bool on = err ? family == AF_INET6 && err == -ENOENT : text[0] == '1';
 
 	free(text);
 	return on;
 }
 
-int gl_forwarding_enable(bool *changed, struct gl_diag *diag)
+int gl_forwarding_enable(uint8_t family, bool *changed, struct gl_diag *diag)
 {
 	int err;
 
-	if (gl_forwarding_enabled())
+	if (gl_forwarding_enabled(family))
 		return 0;
-	err = write_text(LO_FORWARDING, "1");
+	err = write_text(lo_forwarding[gl_family_index(family)].path, "1");
 	if (err)
-		return gl_fail(diag, err, "cannot set net.ipv4.conf.lo.forwarding=1, which route lookups need");
+		return gl_fail(diag, err, "cannot set %s=1, which route lookups need", gl_forwarding_name(family));
 	*changed = true;
 	return 0;
 }
 
-void gl_forwarding_restore(void)
+void gl_forwarding_restore(uint8_t family)
 {
-	write_text(LO_FORWARDING, "0");
+	write_text(lo_forwarding[gl_family_index(family)].path, "0");
 }
 
 /* ---- ports ------------------------------------------------------------------------------------------------- */

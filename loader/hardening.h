@@ -24,10 +24,13 @@ int gl_ports_parse(const char *text, struct gl_ports *ret);
  * does not let be set (a read-only /proc/sys) is left: the programs let nothing through to the host anyway. */
 void gl_harden_guest(const char *dev, bool off);
 
-/* bpf_fib_lookup() asks on behalf of lo. *changed tells that it was off. */
-int gl_forwarding_enable(bool *changed, struct gl_diag *diag);
-void gl_forwarding_restore(void);
-bool gl_forwarding_enabled(void);
+/* bpf_fib_lookup() asks on behalf of lo, and is answered only where that device forwards; packets are forwarded by what
+ * is set for their own device (IPv4) or for all (IPv6). *changed tells that it was off. A host without IPv6 has nothing
+ * to be switched on. */
+int gl_forwarding_enable(uint8_t family, bool *changed, struct gl_diag *diag);
+void gl_forwarding_restore(uint8_t family);
+bool gl_forwarding_enabled(uint8_t family);
+const char *gl_forwarding_name(uint8_t family); /* of the sysctl */
 
 int gl_reserved_read(struct gl_ports *ret, struct gl_diag *diag);
 int gl_reserved_write(const struct gl_ports *ports, struct gl_diag *diag);

@@ -59,6 +59,11 @@ int gl_plan_describe(const struct gl_mapset *set, const struct gl_flow_table *ta
 		     struct gl_plan_objects *ret);
 void gl_plan_objects_clear(struct gl_plan_objects *objects);
 
+/* ---- plan_ra.c, for plan_object.c ---------------------------------------------------------------------------- */
+
+/* "slaac every 600 s, lifetime 9000 s, mtu 1500" */
+void gl_ra_tell(FILE *file, const struct gl_ra_val *ra);
+
 /* ---- plan_group.c, for plan.c and plan_object.c -------------------------------------------------------------- */
 
 struct gl_plan_rules {

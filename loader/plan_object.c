@@ -3,6 +3,7 @@
  * in words?
  * Things go by their names, not by their numbers, so that a tap that was made anew is still the same interface.
  * Neighbours: plan.h, plan.c (who compares), plan_group.c (rules). */
+#include "loader/ipentry.h"
 #include "loader/plan.h"
 
 #include <arpa/inet.h>
@@ -11,16 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A further source address of a slot. */
-struct allowed {
-	uint32_t slot;
-	uint32_t addr_be;
-	unsigned len;
-};
-
 struct teller {
 	const struct gl_mapset *set;
-	struct allowed *allowed; /* by slot, address and length */
+	struct gl_reach *allowed; /* further source addresses: by slot, family, address and length */
 	size_t allowed_count;
 	struct gl_flow_table *tables;
 	size_t table_count;
@@ -54,15 +48,15 @@ static char *text_close(struct text *text)
 	return text->buf;
 }
 
-static const char *addr_text(uint32_t addr_be, char *buf)
+/* With a port behind it, an IPv6 address stands in brackets (RFC 3986). */
+static const char *place_text(const struct gl_prefix *addr, char *buf)
 {
-	return inet_ntop(AF_INET, &addr_be, buf, INET_ADDRSTRLEN);
-}
+	char text[50];
 
-static unsigned mask_len(uint32_t mask_be)
-{
-	return __builtin_popcount(mask_be);
+	sprintf(buf, addr->family == AF_INET6 ? "[%s]" : "%s", gl_prefix_format(addr, text));
+	return buf;
 }
+#define PLACE_LEN 52
 
 static const char *name_of(const struct teller *t, enum gl_name_kind kind, uint32_t index)
 {
@@ -147,51 +141,65 @@ static int attr_mac(struct gl_plan_object *object, bool quiet, const uint8_t *ma
 	return attr_take(object, "mac", quiet, strdup(text));
 }
 
-static int attr_addresses(struct gl_plan_object *object, const struct gl_port_val *port)
+static int attr_prefixes(struct gl_plan_object *object, const char *label, const struct gl_prefix *list, unsigned count)
 {
 	struct text text;
-	char buf[INET_ADDRSTRLEN];
+	char buf[50];
 
 	if (text_open(&text))
 		return -ENOMEM;
-	for (unsigned i = 0; i < port->addr_count && i < GL_PORT_ADDRS; i++)
-		fprintf(text.file, "%s%s", i ? ", " : "", addr_text(port->addr_be[i], buf));
-	return attr_take(object, "addresses", false, text_close(&text));
+	for (unsigned i = 0; i < count; i++)
+		fprintf(text.file, "%s%s", i ? ", " : "", gl_prefix_format(&list[i], buf));
+	return attr_take(object, label, false, text_close(&text));
+}
+
+static int attr_addresses(struct gl_plan_object *object, const struct gl_port_val *port)
+{
+	struct gl_prefix list[GL_FAMILIES * GL_PORT_ADDRS];
+
+	return attr_prefixes(object, "addresses", list, gl_port_addresses_of(port, list));
+}
+
+static int attr_floating(struct gl_plan_object *object, const struct gl_port_val *port)
+{
+	struct gl_prefix list[GL_FAMILIES];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < GL_FAMILIES; i++) {
+		list[count] = gl_port_floating(port, gl_family_at(i));
+		count += list[count].family != 0;
+	}
+	return attr_prefixes(object, "floating IP", list, count);
 }
 
 static int allowed_compare(const void *left, const void *right)
 {
-	const struct allowed *a = left, *b = right;
+	const struct gl_reach *a = left, *b = right;
 
-	if (a->slot != b->slot)
-		return a->slot < b->slot ? -1 : 1;
-	if (a->addr_be != b->addr_be)
-		return ntohl(a->addr_be) < ntohl(b->addr_be) ? -1 : 1;
-	return a->len < b->len ? -1 : a->len > b->len;
+	if (a->owner != b->owner)
+		return a->owner < b->owner ? -1 : 1;
+	return gl_prefix_compare(&a->prefix, &b->prefix);
 }
 
 static int attr_allowed(const struct teller *t, struct gl_plan_object *object, uint32_t slot)
 {
 	size_t low = 0, high = t->allowed_count;
 	struct text text;
-	char buf[INET_ADDRSTRLEN];
+	char buf[50];
 	bool first = true;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (t->allowed[middle].slot < slot)
+		if (t->allowed[middle].owner < slot)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	if (text_open(&text))
 		return -ENOMEM;
-	for (; low < t->allowed_count && t->allowed[low].slot == slot; low++, first = false) {
-		fprintf(text.file, "%s%s", first ? "" : ", ", addr_text(t->allowed[low].addr_be, buf));
-		if (t->allowed[low].len < 32)
-			fprintf(text.file, "/%u", t->allowed[low].len);
-	}
+	for (; low < t->allowed_count && t->allowed[low].owner == slot; low++, first = false)
+		fprintf(text.file, "%s%s", first ? "" : ", ", gl_prefix_format(&t->allowed[low].prefix, buf));
 	return attr_take(object, "allowed", false, text_close(&text));
 }
 
@@ -216,7 +224,6 @@ static int attr_groups(const struct teller *t, struct gl_plan_object *object, co
 static int tell_guest_port(struct teller *t, uint32_t slot, const struct gl_port_val *port)
 {
 	struct gl_plan_object *object = object_add(t, "interface", name_of(t, GL_NAME_PORT, slot));
-	char buf[INET_ADDRSTRLEN];
 	int err = object ? attr(object, "network", name_of(t, GL_NAME_NETWORK, port->network)) : -ENOMEM;
 
 	if (!err)
@@ -228,7 +235,7 @@ static int tell_guest_port(struct teller *t, uint32_t slot, const struct gl_port
 	if (!err)
 		err = attr_allowed(t, object, slot);
 	if (!err)
-		err = attr(object, "floating IP", port->floating_be ? addr_text(port->floating_be, buf) : "");
+		err = attr_floating(object, port);
 	if (!err)
 		err = attr_groups(t, object, port);
 	if (!err)
@@ -254,32 +261,38 @@ static int tell_uplink(struct teller *t, uint32_t slot, const struct gl_port_val
 
 static int attr_gateways(struct gl_plan_object *object, const struct gl_network_val *network)
 {
-	struct text text;
-	char buf[INET_ADDRSTRLEN];
-	bool first = true;
+	struct gl_prefix list[GL_FAMILIES * GL_NET_GATEWAYS];
 
-	if (text_open(&text))
-		return -ENOMEM;
-	for (unsigned i = 0; i < GL_NET_GATEWAYS; i++)
-		if (network->gateway4[i].addr_be) {
-			fprintf(text.file, "%s%s/%u", first ? "" : ", ", addr_text(network->gateway4[i].addr_be, buf),
-				mask_len(network->gateway4[i].mask_be));
-			first = false;
-		}
-	return attr_take(object, "gateways", false, text_close(&text));
+	return attr_prefixes(object, "gateways", list, gl_gateways_of(network, list));
 }
 
 static int attr_pool(struct gl_plan_object *object, const struct gl_network_val *network)
 {
+	struct gl_pool_range pools[GL_FAMILIES * GL_NET_POOL];
+	unsigned count = gl_pools_of(network, pools);
 	struct text text;
-	char buf[INET_ADDRSTRLEN];
+	char buf[PLACE_LEN];
 
 	if (text_open(&text))
 		return -ENOMEM;
-	for (unsigned i = 0; i < network->pool4_count && i < GL_NET_POOL; i++)
-		fprintf(text.file, "%s%s:%u-%u", i ? ", " : "", addr_text(network->pool4[i].addr_be, buf),
-			network->pool4[i].port_min, network->pool4[i].port_max);
+	for (unsigned i = 0; i < count; i++)
+		fprintf(text.file, "%s%s:%u-%u", i ? ", " : "", place_text(&pools[i].addr, buf), pools[i].min,
+			pools[i].max);
 	return attr_take(object, "translates to", false, text_close(&text));
+}
+
+/* What differs between two of them stands in the message itself; the words are those of the definition. */
+static int attr_advertisements(const struct teller *t, struct gl_plan_object *object, uint32_t index)
+{
+	const struct gl_ra_key key = { .network = index };
+	const struct gl_entry *entry = gl_mapset_find(t->set, GL_MAP_RA, &key);
+	struct text text;
+
+	if (text_open(&text))
+		return -ENOMEM;
+	if (entry)
+		gl_ra_tell(text.file, entry->val);
+	return attr_take(object, "router advertisements", true, text_close(&text));
 }
 
 static int tell_network(struct teller *t, uint32_t index, const struct gl_network_val *network)
@@ -298,6 +311,8 @@ static int tell_network(struct teller *t, uint32_t index, const struct gl_networ
 		err = attr_gateways(object, network);
 	if (!err)
 		err = attr_pool(object, network);
+	if (!err)
+		err = attr_advertisements(t, object, index);
 	if (!err)
 		err = attr_choice(object, "mapping",
 				  network->flags & GL_NET_F_EIM ? "endpoint-independent" : "endpoint-dependent",
@@ -377,16 +392,17 @@ static int tell_group(struct teller *t, uint32_t number, const char *name)
 	return err ? err : attr_rules(t, object, "egress", number, GL_EGRESS);
 }
 
-static int tell_address(struct teller *t, const struct gl_addr4_key *key, const struct gl_addr4_val *val)
+static int tell_address(struct teller *t, const struct gl_entry *entry)
 {
+	const struct gl_public public = gl_public_of(entry), *val = &public;
 	struct gl_plan_object *object;
-	char buf[INET_ADDRSTRLEN], text[64] = "";
+	char buf[50], text[64] = "";
 	int err;
 
 	/* Blocks show in their network's pool, routed addresses in their interface; the host's own are no news. */
-	if (key->block != GL_BLOCK_WHOLE || !(val->flags & (GL_ADDR_F_FLOATING | GL_ADDR_F_NAT | GL_ADDR_F_FORWARD)))
+	if (val->block != GL_BLOCK_WHOLE || !(val->flags & (GL_ADDR_F_FLOATING | GL_ADDR_F_NAT | GL_ADDR_F_FORWARD)))
 		return 0;
-	object = object_add(t, "public address", addr_text(key->addr_be, buf));
+	object = object_add(t, "public address", gl_prefix_format(&val->addr, buf));
 	if (!object)
 		return -ENOMEM;
 	if (val->flags & GL_ADDR_F_FLOATING)
@@ -397,15 +413,16 @@ static int tell_address(struct teller *t, const struct gl_addr4_key *key, const 
 			 val->flags & GL_ADDR_F_FORWARD ? "port forwards" : "");
 	err = attr(object, "for", text);
 	if (!err)
-		err = attr(object, "on uplink", name_of(t, GL_NAME_UPLINK, key->uplink));
+		err = attr(object, "on uplink", name_of(t, GL_NAME_UPLINK, val->uplink));
 	if (!err && (val->flags & GL_ADDR_F_FLOATING))
-		err = attr(object, "leads to", addr_text(val->inner_be, buf));
+		err = attr(object, "leads to", gl_prefix_format(&val->inner, buf));
 	else if (!err)
 		err = attr(object, "leads to", "");
 	if (!err)
 		err = attr_take(object, "host's own", true, strdup(val->flags & GL_ADDR_F_HOST ? "yes" : "no"));
 	if (!err)
-		err = attr_take(object, "ARP answered", true, strdup(val->flags & GL_ADDR_F_ANSWER ? "yes" : "no"));
+		err = attr_take(object, "neighbours answered", true,
+				strdup(val->flags & GL_ADDR_F_ANSWER ? "yes" : "no"));
 	return err;
 }
 
@@ -426,23 +443,24 @@ static const char *proto_text(uint8_t proto, char *buf, size_t size)
 	}
 }
 
-static int tell_forward(struct teller *t, const struct gl_forward4_key *key, const struct gl_forward4_val *val)
+static int tell_forward(struct teller *t, const struct gl_entry *entry)
 {
-	char name[64], proto[8], buf[INET_ADDRSTRLEN];
+	const struct gl_forwarded val = gl_forwarded_of(entry);
+	char name[80], proto[8], buf[PLACE_LEN];
 	struct gl_plan_object *object;
 	int err;
 
-	snprintf(name, sizeof(name), "%s:%u/%s", addr_text(key->addr_be, buf), ntohs(key->port_be),
-		 proto_text(key->proto, proto, sizeof(proto)));
+	snprintf(name, sizeof(name), "%s:%u/%s", place_text(&val.addr, buf), val.port,
+		 proto_text(val.proto, proto, sizeof(proto)));
 	object = object_add(t, "forward", name);
 	if (!object)
 		return -ENOMEM;
-	snprintf(name, sizeof(name), "%s:%u", addr_text(val->inner_be, buf), ntohs(val->inner_port_be));
+	snprintf(name, sizeof(name), "%s:%u", place_text(&val.inner, buf), val.inner_port);
 	err = attr(object, "to", name);
 	if (!err)
-		err = attr(object, "by", name_of(t, GL_NAME_PORT, val->slot));
+		err = attr(object, "by", name_of(t, GL_NAME_PORT, val.slot));
 	if (!err)
-		err = attr(object, "on uplink", name_of(t, GL_NAME_UPLINK, key->uplink));
+		err = attr(object, "on uplink", name_of(t, GL_NAME_UPLINK, val.uplink));
 	return err;
 }
 
@@ -473,9 +491,11 @@ static int tell(struct teller *t, const struct gl_entry *entry)
 		return network->mode ? tell_network(t, index, network) : 0;
 	}
 	case GL_MAP_ADDR4:
-		return tell_address(t, entry->key, entry->val);
+	case GL_MAP_ADDR6:
+		return tell_address(t, entry);
 	case GL_MAP_FORWARD4:
-		return tell_forward(t, entry->key, entry->val);
+	case GL_MAP_FORWARD6:
+		return tell_forward(t, entry);
 	default:
 		return 0;
 	}
@@ -483,18 +503,16 @@ static int tell(struct teller *t, const struct gl_entry *entry)
 
 static int list_allowed(struct teller *t)
 {
-	size_t first, count = gl_mapset_range(t->set, GL_MAP_ALLOW4, &first);
+	/* The two maps stand one behind the other. */
+	size_t first, first6,
+		count = gl_mapset_range(t->set, GL_MAP_ALLOW4, &first) +
+			gl_mapset_range(t->set, GL_MAP_ALLOW6, &first6);
 
 	t->allowed = malloc((count + 1) * sizeof(*t->allowed));
 	if (!t->allowed)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		const struct gl_allow4_key *key = gl_mapset_at(t->set, first + i)->key;
-
-		t->allowed[t->allowed_count++] = (struct allowed){ .slot = ntohl(key->slot_side_be) >> 1,
-								   .addr_be = key->addr_be,
-								   .len = key->prefixlen - 32 };
-	}
+	for (size_t i = 0; i < count; i++)
+		t->allowed[t->allowed_count++] = gl_reach_of(gl_mapset_at(t->set, first + i));
 	qsort(t->allowed, count, sizeof(*t->allowed), allowed_compare);
 	return 0;
 }

@@ -18,8 +18,8 @@ struct planning {
 	struct gl_flow_table *tables;
 	struct gl_port_range *reserved;
 	size_t reserved_count;
-	char notes[3][256];
-	const char *note_list[3];
+	char notes[2 + GL_FAMILIES][256];
+	const char *note_list[2 + GL_FAMILIES];
 	size_t note_count;
 };
 
@@ -99,11 +99,8 @@ static int add_reserved(struct planning *p)
 static void add_notes(struct planning *p)
 {
 	const struct gl_desired *desired = p->t->desired;
-	bool uplinks = false;
 	char *ports;
 
-	for (size_t i = 0; i < desired->device_count; i++)
-		uplinks |= desired->devices[i].uplink;
 	if (desired->reserved_count) {
 		ports = gl_ports_format(&p->t->wanted);
 		snprintf(p->notes[p->note_count++], sizeof(p->notes[0]),
@@ -111,9 +108,11 @@ static void add_notes(struct planning *p)
 			 ports ? ports : "?");
 		free(ports);
 	}
-	if (uplinks && !gl_forwarding_enabled())
-		snprintf(p->notes[p->note_count++], sizeof(p->notes[0]),
-			 "net.ipv4.conf.lo.forwarding is set to 1 for route lookups; no interface forwards by it");
+	for (unsigned i = 0; i < GL_FAMILIES; i++)
+		if (gl_lookups_wanted(p->t, gl_family_at(i)) && !gl_forwarding_enabled(gl_family_at(i)))
+			snprintf(p->notes[p->note_count++], sizeof(p->notes[0]),
+				 "%s is set to 1 for route lookups; no interface forwards by it",
+				 gl_forwarding_name(gl_family_at(i)));
 	if (desired->uplink_mac_count)
 		snprintf(p->notes[p->note_count++], sizeof(p->notes[0]),
 			 "uplinks take frames for %zu MACs of bridged guests; a NIC without a filter turns promiscuous",

@@ -23,6 +23,8 @@ static const char *const files[] = { "applied.json", "next.json", "next.json.tmp
 #define MOUNTED 3
 #define LOCK 4
 
+static const char *const forwarding_keys[GL_FAMILIES] = { "lo_forwarding", "lo_forwarding6" };
+
 static const char *path_of(char *buf, const char *dir, int file)
 {
 	snprintf(buf, PATH_MAX, "%s/%s", dir, files[file]);
@@ -65,7 +67,8 @@ static json_t *to_json(const struct gl_state *state)
 	if (state->definition)
 		json_object_set_new(root, "definition", json_loads(state->definition, JSON_REJECT_DUPLICATES, NULL));
 	json_object_set_new(root, "reserved_ports", json_string(ports ? ports : ""));
-	json_object_set_new(root, "lo_forwarding", json_boolean(state->forwarding));
+	for (unsigned i = 0; i < GL_FAMILIES; i++)
+		json_object_set_new(root, forwarding_keys[i], json_boolean(state->forwarding[i]));
 	for (size_t i = 0; i < state->mac_count; i++) {
 		const uint8_t *m = state->macs[i].mac;
 
@@ -95,7 +98,8 @@ static int from_json(const json_t *root, struct gl_state *ret)
 		s.definition = json_dumps(def, JSON_COMPACT | JSON_SORT_KEYS);
 	if (ports && gl_ports_parse(ports, &s.reserved))
 		memset(&s.reserved, 0, sizeof(s.reserved));
-	s.forwarding = json_is_true(json_object_get(root, "lo_forwarding"));
+	for (unsigned k = 0; k < GL_FAMILIES; k++)
+		s.forwarding[k] = json_is_true(json_object_get(root, forwarding_keys[k]));
 	s.macs = calloc(json_array_size(macs) + 1, sizeof(*s.macs));
 	s.reasons = calloc(json_array_size(reasons) + 1, sizeof(*s.reasons));
 	if (!s.macs || !s.reasons) {

@@ -10,6 +10,7 @@
 #include "loader/compile.h"
 #include "loader/diag.h"
 #include "loader/hardening.h"
+#include "loader/ipentry.h"
 
 struct gl_reason {
 	char dev[IFNAMSIZ];
@@ -21,7 +22,7 @@ struct gl_state {
 	uint64_t serial; /* 0: nothing known */
 	char *definition; /* canonical JSON; NULL: unknown */
 	struct gl_ports reserved; /* ports that guestlane added to the host's reserved ones */
-	bool forwarding; /* guestlane switched lo's forwarding on */
+	bool forwarding[GL_FAMILIES]; /* guestlane switched lo's forwarding on */
 	struct gl_uplink_mac *macs; /* that uplinks were made to take */
 	size_t mac_count;
 	struct gl_reason *reasons; /* why XDP is not on a device that could choose for itself */

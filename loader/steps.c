@@ -78,10 +78,10 @@ static int note_next(struct gl_txn *t)
 	if (err)
 		return err;
 	next->serial = t->view.control.serial + 1;
-	next->forwarding = was->forwarding || t->view.other.forwarding;
-	for (size_t i = 0; i < t->desired->device_count; i++)
-		if (t->desired->devices[i].uplink && !gl_forwarding_enabled())
-			next->forwarding = true;
+	for (unsigned i = 0; i < GL_FAMILIES; i++)
+		next->forwarding[i] =
+			was->forwarding[i] || t->view.other.forwarding[i] ||
+			(gl_lookups_wanted(t, gl_family_at(i)) && !gl_forwarding_enabled(gl_family_at(i)));
 	next->definition = strdup(t->definition);
 	next->macs = calloc(t->desired->uplink_mac_count + 1, sizeof(*next->macs));
 	if (!next->definition || !next->macs)
@@ -95,7 +95,6 @@ static int note_next(struct gl_txn *t)
 static int host_settings(struct gl_txn *t)
 {
 	struct gl_ports now, all;
-	bool uplinks = false;
 	int err = note_next(t);
 
 	if (!err)
@@ -119,14 +118,18 @@ static int host_settings(struct gl_txn *t)
 		if (err)
 			return err;
 	}
-	for (size_t i = 0; i < t->desired->device_count; i++)
-		uplinks |= t->desired->devices[i].uplink;
 	err = gl_step(t, "prepare the host", 2, 3);
-	if (!err && uplinks) {
+	for (unsigned i = 0; i < GL_FAMILIES && !err; i++) {
+		struct gl_deed *deed;
 		bool changed = false;
 
-		err = gl_forwarding_enable(&changed, t->diag);
-		if (changed && !remember(t, GL_DID_FORWARD))
+		if (!gl_lookups_wanted(t, gl_family_at(i)))
+			continue;
+		err = gl_forwarding_enable(gl_family_at(i), &changed, t->diag);
+		deed = changed ? remember(t, GL_DID_FORWARD) : NULL;
+		if (deed)
+			deed->family = gl_family_at(i);
+		else if (changed)
 			err = -ENOMEM;
 	}
 	return err;
@@ -457,12 +460,13 @@ static void undo_plain(struct gl_txn *t)
 	}
 }
 
-/* A slot's counters begin at zero with the interface that gets it. */
+/* A slot's counters begin at zero with the interface that gets it, which was not told about its router yet. */
 static int reset_counters(struct gl_txn *t)
 {
 	size_t first, count = gl_changes_range(&t->live, GL_MAP_PORT, &first);
 	int cpus = libbpf_num_possible_cpus();
 	struct gl_traffic_val *zero = cpus > 0 ? calloc(cpus, sizeof(*zero)) : NULL;
+	const struct gl_ra_sent_val never = { 0 };
 	int err = zero ? 0 : -ENOMEM;
 
 	for (size_t i = first; i < first + count && !err; i++) {
@@ -470,11 +474,13 @@ static int reset_counters(struct gl_txn *t)
 					 *want = t->live.items[i].want ? t->live.items[i].want->val : NULL;
 
 		if (want && (!was || was->ifindex != want->ifindex) &&
-		    bpf_map_update_elem(t->host->obj.map[GL_MAP_TRAFFIC], t->live.items[i].want->key, zero, BPF_ANY))
+		    (bpf_map_update_elem(t->host->obj.map[GL_MAP_TRAFFIC], t->live.items[i].want->key, zero, BPF_ANY) ||
+		     bpf_map_update_elem(t->host->obj.map[GL_MAP_RA_SENT], t->live.items[i].want->key, &never,
+					 BPF_ANY)))
 			err = -errno;
 	}
 	free(zero);
-	return err ? gl_fail(t->diag, err, "cannot reset the map gl_traffic") : 0;
+	return err ? gl_fail(t->diag, err, "cannot reset the maps gl_traffic and gl_ra_sent") : 0;
 }
 
 static int write_entries(struct gl_txn *t)
@@ -567,7 +573,7 @@ void gl_txn_undo(struct gl_txn *t)
 			undo_reserved(t);
 			break;
 		case GL_DID_FORWARD:
-			gl_forwarding_restore();
+			gl_forwarding_restore(deed->family);
 			break;
 		case GL_DID_PLAIN:
 			undo_plain(t);

@@ -75,6 +75,14 @@ bool gl_attachment_wanted(const struct gl_txn *t, const struct gl_attached *a)
 	return false;
 }
 
+bool gl_lookups_wanted(const struct gl_txn *t, uint8_t family)
+{
+	for (size_t i = 0; i < t->desired->device_count; i++)
+		if (t->desired->devices[i].uplink)
+			return family == AF_INET || t->desired->ipv6;
+	return false;
+}
+
 bool gl_table_wanted(const struct gl_txn *t, const struct gl_table *table)
 {
 	for (size_t i = 0; i < t->desired->table_count; i++) {

@@ -23,6 +23,7 @@ struct gl_deed {
 	struct gl_attached attached;
 	struct gl_table table;
 	struct gl_uplink_mac mac;
+	uint8_t family;
 };
 
 struct gl_txn {
@@ -70,6 +71,8 @@ void gl_txn_undo(struct gl_txn *t);
 bool gl_txn_finish(struct gl_txn *t);
 /* What a command that died changed on the host's settings and never committed, or did not get to take back. */
 void gl_release_other(struct gl_txn *t);
+/* Do routes of that family have to be looked up? */
+bool gl_lookups_wanted(const struct gl_txn *t, uint8_t family);
 /* Does a device or a table stand in the desired state? */
 bool gl_attachment_wanted(const struct gl_txn *t, const struct gl_attached *a);
 bool gl_table_wanted(const struct gl_txn *t, const struct gl_table *table);

@@ -74,7 +74,11 @@ static inline char *lab_text(const struct lab *lab, const char *text)
 		if (used) {
 			const struct gl_prefix p = lab_ip(lab, memcpy(word, text, (size_t)used));
 
-			fputs(gl_prefix_format(&p, buf), file);
+			/* With a port. */
+			bool bracket =
+				p.family == AF_INET6 && text[used] == ':' && isdigit((unsigned char)text[used + 1]);
+
+			fprintf(file, bracket ? "[%s]" : "%s", gl_prefix_format(&p, buf));
 			text += used;
 			continue;
 		}

@@ -43,46 +43,58 @@ static struct gl_plan *plan(const struct gl_desired *was, const struct gl_desire
 	return ret;
 }
 
-static const struct gl_plan_item *item(const struct gl_plan *p, enum gl_action action, const char *kind,
-				       const char *name)
+static const struct gl_plan_item *item(const struct lab *lab, const struct gl_plan *p, enum gl_action action,
+				       const char *kind, const char *text)
 {
-	for (size_t i = 0; i < p->count; i++)
+	const struct gl_plan_item *found = NULL;
+	char *name = lab_text(lab, text);
+
+	for (size_t i = 0; i < p->count && !found; i++)
 		if (p->items[i].action == action && !strcmp(p->items[i].kind, kind) && !strcmp(p->items[i].name, name))
-			return &p->items[i];
-	for (size_t i = 0; i < p->count; i++)
+			found = &p->items[i];
+	for (size_t i = 0; i < p->count && !found; i++)
 		print_message("%d %s %s: %s\n", p->items[i].action, p->items[i].kind, p->items[i].name,
 			      p->items[i].detail);
-	fail_msg("no item %d %s %s", action, kind, name);
-	return NULL;
+	if (!found)
+		fail_msg("no item %d %s %s", action, kind, name);
+	free(name);
+	return found;
+}
+
+static void assert_detail(const struct lab *lab, const struct gl_plan_item *found, const char *text)
+{
+	char *detail = lab_text(lab, text);
+
+	assert_string_equal(found->detail, detail);
+	free(detail);
 }
 
 static void test_the_first_apply_adds_everything_by_name(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
 	struct gl_plan *p;
 
-	(void)state;
 	host(&lab);
 	d = lab_compile(&lab, base, NULL);
 	p = plan(NULL, d);
 	assert_int_equal(p->count, 9);
 	assert_int_equal(p->map_entries, gl_mapset_count(d->entries));
-	assert_string_equal(item(p, GL_ADD, "tenant", "acme")->detail, "max_flows 1000");
-	assert_string_equal(item(p, GL_ADD, "network", "acme/front")->detail,
-			    "mode nat; uplink wan; gateways 10.0.0.1/24; translates to 192.0.2.1:16384-32767");
-	assert_string_equal(item(p, GL_ADD, "interface", "tap-a1")->detail,
-			    "network acme/front; guest web; mac 52:54:00:00:00:01; addresses 10.0.0.11; floating IP "
-			    "192.0.2.20");
-	assert_string_equal(item(p, GL_ADD, "uplink", "wan")->detail, "interface eth0");
-	assert_string_equal(item(p, GL_ADD, "public address", "192.0.2.1")->detail,
-			    "for translation and port forwards; on uplink wan");
-	assert_string_equal(item(p, GL_ADD, "public address", "192.0.2.20")->detail,
-			    "for floating IP of tap-a1; on uplink wan; leads to 10.0.0.11");
-	assert_string_equal(item(p, GL_ADD, "forward", "192.0.2.1:8080/tcp")->detail,
-			    "to 10.0.0.11:80; by tap-a1; on uplink wan");
-	item(p, GL_ADD, "reserved ports", "8080");
-	item(p, GL_ADD, "reserved ports", "16384-32767");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "tenant", "acme"), "max_flows 1000");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "network", "acme/front"),
+		      "mode nat; uplink wan; gateways 10.0.0.1/24; translates to 192.0.2.1:16384-32767");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "interface", "tap-a1"),
+		      "network acme/front; guest web; mac 52:54:00:00:00:01; addresses 10.0.0.11; floating IP "
+		      "192.0.2.20");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "uplink", "wan"), "interface eth0");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "public address", "192.0.2.1"),
+		      "for translation and port forwards; on uplink wan");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "public address", "192.0.2.20"),
+		      "for floating IP of tap-a1; on uplink wan; leads to 10.0.0.11");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "forward", "192.0.2.1:8080/tcp"),
+		      "to 10.0.0.11:80; by tap-a1; on uplink wan");
+	item(&lab, p, GL_ADD, "reserved ports", "8080");
+	item(&lab, p, GL_ADD, "reserved ports", "16384-32767");
 	gl_plan_free(p);
 	gl_desired_free(d);
 	lab_clear(&lab);
@@ -90,11 +102,10 @@ static void test_the_first_apply_adds_everything_by_name(void **state)
 
 static void test_nothing_is_told_when_nothing_differs(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *was, *want;
 	struct gl_plan *p;
 
-	(void)state;
 	host(&lab);
 	was = lab_compile(&lab, base, NULL);
 	want = lab_compile(&lab, base, was);
@@ -137,9 +148,8 @@ static void test_a_change_names_what_was_and_what_will_be(void **state)
 		  "acme/front", "translates to 192.0.2.1:16384-32767 -> 192.0.2.1:20000-20031" },
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct lab lab = { 0 };
+		struct lab lab = LAB(state);
 		struct gl_desired *was, *want;
 		struct gl_plan *p;
 		char text[2048];
@@ -151,7 +161,7 @@ static void test_a_change_names_what_was_and_what_will_be(void **state)
 		was = lab_compile(&lab, base, NULL);
 		want = lab_compile(&lab, text, was);
 		p = plan(was, want);
-		assert_string_equal(item(p, GL_CHANGE, rows[i].kind, rows[i].name)->detail, rows[i].detail);
+		assert_detail(&lab, item(&lab, p, GL_CHANGE, rows[i].kind, rows[i].name), rows[i].detail);
 		gl_plan_free(p);
 		gl_desired_free(was);
 		gl_desired_free(want);
@@ -179,19 +189,18 @@ static void test_a_change_names_what_was_and_what_will_be(void **state)
 
 static void test_new_groups_tell_their_rules(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *d;
 	struct gl_plan *p;
 
-	(void)state;
 	host(&lab);
 	d = lab_compile(&lab, GROUPS(WEB, "db, web"), NULL);
 	p = plan(NULL, d);
-	assert_string_equal(item(p, GL_ADD, "security group", "acme/web")->detail,
-			    "ingress icmp type 3 code 4, icmp type 8, tcp 80-82, tcp 443, protocol 47 from "
-			    "192.0.2.0/24, any from 192.0.2.7; egress all");
-	assert_string_equal(item(p, GL_ADD, "security group", "acme/db")->detail, "ingress tcp 5432 from group web");
-	assert_non_null(strstr(item(p, GL_ADD, "interface", "tap-a1")->detail, "; security groups "));
+	assert_detail(&lab, item(&lab, p, GL_ADD, "security group", "acme/web"),
+		      "ingress icmp type 3 code 4, icmp type 8, tcp 80-82, tcp 443, protocol 47 from "
+		      "192.0.2.0/24, any from 192.0.2.7; egress all");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "security group", "acme/db"), "ingress tcp 5432 from group web");
+	assert_non_null(strstr(item(&lab, p, GL_ADD, "interface", "tap-a1")->detail, "; security groups "));
 	gl_plan_free(p);
 	gl_desired_free(d);
 	lab_clear(&lab);
@@ -220,9 +229,8 @@ static void test_a_changed_rule_is_a_change_of_its_group(void **state)
 		  GL_CHANGE },
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct lab lab = { 0 };
+		struct lab lab = LAB(state);
 		struct gl_desired *was, *want;
 		struct gl_plan *p;
 
@@ -230,7 +238,7 @@ static void test_a_changed_rule_is_a_change_of_its_group(void **state)
 		was = lab_compile(&lab, GROUPS(WEB, "db, web"), NULL);
 		want = lab_compile(&lab, rows[i].text, was);
 		p = plan(was, want);
-		assert_string_equal(item(p, rows[i].action, rows[i].kind, rows[i].name)->detail, rows[i].detail);
+		assert_detail(&lab, item(&lab, p, rows[i].action, rows[i].kind, rows[i].name), rows[i].detail);
 		gl_plan_free(p);
 		gl_desired_free(was);
 		gl_desired_free(want);
@@ -242,11 +250,10 @@ static void test_a_changed_rule_is_a_change_of_its_group(void **state)
 static void test_a_rule_that_another_group_has_too_is_no_change(void **state)
 {
 	static const char *const groups[] = { "web", "unused, web" };
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *sets[2];
 	struct gl_plan *p;
 
-	(void)state;
 	host(&lab);
 	for (int i = 0; i < 2; i++) {
 		char text[2048];
@@ -257,13 +264,13 @@ static void test_a_rule_that_another_group_has_too_is_no_change(void **state)
 	}
 	p = plan(sets[0], sets[1]);
 	assert_int_equal(p->count, 2);
-	assert_string_equal(item(p, GL_ADD, "security group", "acme/unused")->detail, "ingress any; egress all");
-	assert_string_equal(item(p, GL_CHANGE, "interface", "tap-a1")->detail, "security groups with unused");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "security group", "acme/unused"), "ingress any; egress all");
+	assert_detail(&lab, item(&lab, p, GL_CHANGE, "interface", "tap-a1"), "security groups with unused");
 	gl_plan_free(p);
 	p = plan(sets[1], sets[0]);
 	assert_int_equal(p->count, 2);
-	item(p, GL_REMOVE, "security group", "acme/unused");
-	assert_string_equal(item(p, GL_CHANGE, "interface", "tap-a1")->detail, "security groups without unused");
+	item(&lab, p, GL_REMOVE, "security group", "acme/unused");
+	assert_detail(&lab, item(&lab, p, GL_CHANGE, "interface", "tap-a1"), "security groups without unused");
 	gl_plan_free(p);
 	gl_desired_free(sets[0]);
 	gl_desired_free(sets[1]);
@@ -272,12 +279,11 @@ static void test_a_rule_that_another_group_has_too_is_no_change(void **state)
 
 static void test_many_rules_are_told_in_few_words(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *was, *want;
 	struct gl_plan *p;
 	char rules[4096] = "", text[8192];
 
-	(void)state;
 	for (unsigned i = 0; i < 100; i++)
 		snprintf(rules + strlen(rules), sizeof(rules) - strlen(rules), "%s{proto: tcp, ports: %u}",
 			 i ? ", " : "", 1000 + 2 * i);
@@ -287,14 +293,14 @@ static void test_many_rules_are_told_in_few_words(void **state)
 	want = lab_compile(&lab, text, was);
 	p = plan(was, want);
 	assert_int_equal(p->count, 1);
-	assert_string_equal(item(p, GL_CHANGE, "security group", "acme/web")->detail,
-			    "ingress with tcp 1000, with tcp 1002, with tcp 1004, with tcp 1006, with tcp 1008, with "
-			    "tcp 1010, with tcp 1012, with tcp 1014 and 92 more");
+	assert_detail(&lab, item(&lab, p, GL_CHANGE, "security group", "acme/web"),
+		      "ingress with tcp 1000, with tcp 1002, with tcp 1004, with tcp 1006, with tcp 1008, with "
+		      "tcp 1010, with tcp 1012, with tcp 1014 and 92 more");
 	gl_plan_free(p);
 	p = plan(NULL, want);
-	assert_string_equal(item(p, GL_ADD, "security group", "acme/web")->detail,
-			    "ingress tcp 1000, tcp 1002, tcp 1004, tcp 1006, tcp 1008, tcp 1010, tcp 1012, tcp 1014 "
-			    "and 92 more; egress all");
+	assert_detail(&lab, item(&lab, p, GL_ADD, "security group", "acme/web"),
+		      "ingress tcp 1000, tcp 1002, tcp 1004, tcp 1006, tcp 1008, tcp 1010, tcp 1012, tcp 1014 "
+		      "and 92 more; egress all");
 	gl_plan_free(p);
 	gl_desired_free(was);
 	gl_desired_free(want);
@@ -303,18 +309,17 @@ static void test_many_rules_are_told_in_few_words(void **state)
 
 static void test_a_tap_made_anew_is_a_change_of_one_interface(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *was, *want;
 	struct gl_plan *p;
 
-	(void)state;
 	host(&lab);
 	was = lab_compile(&lab, base, NULL);
 	lab.facts.links[1].ifindex = 99;
 	want = lab_compile(&lab, base, was);
 	p = plan(was, want);
 	assert_int_equal(p->count, 1);
-	assert_string_equal(item(p, GL_CHANGE, "interface", "tap-a1")->detail, "ifindex 11 -> 99");
+	assert_detail(&lab, item(&lab, p, GL_CHANGE, "interface", "tap-a1"), "ifindex 11 -> 99");
 	gl_plan_free(p);
 	gl_desired_free(was);
 	gl_desired_free(want);
@@ -338,12 +343,11 @@ static void test_removals_come_first_and_additions_last(void **state)
 		{ GL_REMOVE, "program", "tap-old", NULL },
 	};
 	const char *note = "forwarding is on for lo";
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *was, *want;
 	struct gl_plan *p = NULL;
 	struct gl_plan_in in = { .extras = extras, .extra_count = 2, .notes = &note, .note_count = 1 };
 
-	(void)state;
 	host(&lab);
 	was = lab_compile(&lab, base, NULL);
 	want = lab_compile(&lab, other, was);
@@ -358,13 +362,14 @@ static void test_removals_come_first_and_additions_last(void **state)
 			assert_true(strcmp(a->kind, b->kind) < 0 ||
 				    (!strcmp(a->kind, b->kind) && strcmp(a->name, b->name) < 0));
 	}
-	item(p, GL_REMOVE, "tenant", "acme");
-	item(p, GL_REMOVE, "network", "acme/front");
-	item(p, GL_REMOVE, "forward", "192.0.2.1:8080/tcp");
-	item(p, GL_ADD, "tenant", "blue");
-	assert_non_null(strstr(item(p, GL_CHANGE, "interface", "tap-a1")->detail, "network acme/front -> blue/front"));
-	assert_string_equal(item(p, GL_ADD, "program", "tap-a1")->detail, "XDP, native");
-	assert_string_equal(item(p, GL_REMOVE, "program", "tap-old")->detail, "");
+	item(&lab, p, GL_REMOVE, "tenant", "acme");
+	item(&lab, p, GL_REMOVE, "network", "acme/front");
+	item(&lab, p, GL_REMOVE, "forward", "192.0.2.1:8080/tcp");
+	item(&lab, p, GL_ADD, "tenant", "blue");
+	assert_non_null(
+		strstr(item(&lab, p, GL_CHANGE, "interface", "tap-a1")->detail, "network acme/front -> blue/front"));
+	assert_detail(&lab, item(&lab, p, GL_ADD, "program", "tap-a1"), "XDP, native");
+	assert_detail(&lab, item(&lab, p, GL_REMOVE, "program", "tap-old"), "");
 	assert_int_equal(p->pending_count, 1);
 	assert_string_equal(p->pending[0], "tap-zz");
 	assert_int_equal(p->note_count, 1);
@@ -377,12 +382,11 @@ static void test_removals_come_first_and_additions_last(void **state)
 
 static void test_what_no_item_explains_is_still_told(void **state)
 {
-	struct lab lab = { 0 };
+	struct lab lab = LAB(state);
 	struct gl_desired *was, *want;
 	struct gl_plan *p;
 	size_t first;
 
-	(void)state;
 	host(&lab);
 	was = lab_compile(&lab, base, NULL);
 	want = lab_compile(&lab, base, was);
@@ -392,26 +396,79 @@ static void test_what_no_item_explains_is_still_told(void **state)
 	p = plan(was, want);
 	assert_int_equal(p->map_entries, 1);
 	assert_int_equal(p->count, 1);
-	item(p, GL_CHANGE, "maps", "1 entry");
+	item(&lab, p, GL_CHANGE, "maps", "1 entry");
 	gl_plan_free(p);
 	gl_desired_free(was);
 	gl_desired_free(want);
 	lab_clear(&lab);
 }
 
+/* Both families side by side, and what IPv6 alone has. */
+static void test_ipv6_is_told_beside_ipv4(void **state)
+{
+	static const char from[] = "subnets: [10.0.0.0/24]", to[] = "subnets: [10.0.0.0/24, fd00:a::/64], %s";
+	static const char six[] = ", slaac], floating_ips: [192.0.2.20, '2001:db8:ff::20']";
+	struct lab lab = { 0 };
+	struct gl_desired *was, *want;
+	char *texts[3], *detail;
+	struct gl_plan *p;
+
+	(void)state;
+	host(&lab);
+	for (int i = 0; i < 3; i++) {
+		const char *at = strstr(base, from), *rest = at + strlen(from), *end = strstr(rest, "], floating");
+		char subnets[200];
+
+		snprintf(subnets, sizeof(subnets), i ? to : from,
+			 i < 2 ? "router_advertisements: {interval: 600}"
+			       : "router_advertisements: {mode: managed, interval: 30, lifetime: 0, dns: "
+				 "['2001:db8::53']}");
+		assert_true(asprintf(&texts[i], "%.*s%s%.*s%s%s", (int)(at - base), base, subnets, (int)(end - rest),
+				     rest, i ? six : "], floating_ips: [192.0.2.20]", strchr(end + 3, ']') + 1) > 0);
+	}
+	was = lab_compile(&lab, texts[0], NULL);
+	want = lab_compile(&lab, texts[1], was);
+	p = plan(was, want);
+	assert_string_equal(item(&lab, p, GL_CHANGE, "network", "acme/front")->detail,
+			    "gateways 10.0.0.1/24 -> 10.0.0.1/24, fd00:a::1/64; router advertisements none -> slaac "
+			    "every 600 s, lifetime 9000 s, mtu 1500");
+	assert_string_equal(item(&lab, p, GL_CHANGE, "interface", "tap-a1")->detail,
+			    "addresses 10.0.0.11 -> 10.0.0.11, fd00:a::5054:ff:fe00:1; floating IP 192.0.2.20 -> "
+			    "192.0.2.20, 2001:db8:ff::20");
+	assert_string_equal(item(&lab, p, GL_ADD, "public address", "2001:db8:ff::20")->detail,
+			    "for floating IP of tap-a1; on uplink wan; leads to fd00:a::5054:ff:fe00:1");
+	gl_plan_free(p);
+	gl_desired_free(was);
+	was = want;
+	want = lab_compile(&lab, texts[2], was);
+	p = plan(was, want);
+	assert_int_equal(p->count, 1);
+	detail = p->items[0].detail;
+	assert_string_equal(detail,
+			    "router advertisements slaac every 600 s, lifetime 9000 s, mtu 1500 -> managed every "
+			    "30 s, lifetime 0 s, mtu 1500, dns 2001:db8::53");
+	gl_plan_free(p);
+	gl_desired_free(was);
+	gl_desired_free(want);
+	for (int i = 0; i < 3; i++)
+		free(texts[i]);
+	lab_clear(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_first_apply_adds_everything_by_name),
-		cmocka_unit_test(test_nothing_is_told_when_nothing_differs),
-		cmocka_unit_test(test_a_change_names_what_was_and_what_will_be),
-		cmocka_unit_test(test_new_groups_tell_their_rules),
-		cmocka_unit_test(test_a_changed_rule_is_a_change_of_its_group),
-		cmocka_unit_test(test_a_rule_that_another_group_has_too_is_no_change),
-		cmocka_unit_test(test_many_rules_are_told_in_few_words),
-		cmocka_unit_test(test_a_tap_made_anew_is_a_change_of_one_interface),
-		cmocka_unit_test(test_removals_come_first_and_additions_last),
-		cmocka_unit_test(test_what_no_item_explains_is_still_told),
+		TEST_BOTH(test_the_first_apply_adds_everything_by_name),
+		TEST_BOTH(test_nothing_is_told_when_nothing_differs),
+		TEST_BOTH(test_a_change_names_what_was_and_what_will_be),
+		cmocka_unit_test_prestate(test_new_groups_tell_their_rules, &lab_families[0]),
+		cmocka_unit_test_prestate(test_a_changed_rule_is_a_change_of_its_group, &lab_families[0]),
+		TEST_BOTH(test_a_rule_that_another_group_has_too_is_no_change),
+		TEST_BOTH(test_many_rules_are_told_in_few_words),
+		TEST_BOTH(test_a_tap_made_anew_is_a_change_of_one_interface),
+		TEST_BOTH(test_removals_come_first_and_additions_last),
+		TEST_BOTH(test_what_no_item_explains_is_still_told),
+		cmocka_unit_test(test_ipv6_is_told_beside_ipv4),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
