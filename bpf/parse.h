@@ -188,6 +188,11 @@ static __always_inline enum step parse_udp(gl_ctx *ctx, struct pkt *p)
 	p->dport_be = udp->dport_be;
 	p->l4_csum = udp->check;
 	p->l4_hlen = sizeof(*udp);
+#if GL_IS_IPV6
+	/* RFC 8200 8.1: not without one. */
+	if (!udp->check)
+		return drop(p, GL_DROP_L4_TRUNCATED);
+#endif
 	if (bpf_ntohs(udp->len_be) < sizeof(*udp) || (!p->frag && bpf_ntohs(udp->len_be) > p->l4_len))
 		return drop(p, GL_DROP_L4_TRUNCATED);
 	return STEP_NEXT;

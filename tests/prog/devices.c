@@ -155,6 +155,7 @@ static int add_route6(int sock, const char *dst, int bits, const char *via)
 {
 	struct in6_rtmsg rt = { .rtmsg_dst_len = bits,
 				.rtmsg_metric = 1,
+				.rtmsg_type = via ? RTN_UNICAST : RTN_UNREACHABLE,
 				.rtmsg_flags = RTF_UP | (via ? RTF_GATEWAY : RTF_REJECT),
 				.rtmsg_ifindex = via ? if_nametoindex("wan") : if_nametoindex("lo") };
 

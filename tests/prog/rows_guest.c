@@ -24,6 +24,7 @@ static const struct row network[] = {
 	  .to = "n2",
 	  .in = { ETH("n2", "n1"), UDP("n1", 1000, "n2", 2000), .len = 1472 } },
 	{ .name = "short, padded to the wire's minimum",
+	  .ip = V4_ONLY,
 	  .on = "n1",
 	  .verdict = SEND,
 	  .to = "n2",
@@ -167,8 +168,8 @@ static const struct row neighbours[] = {
 	{ .name = "the other tenant's gateway is another",
 	  .on = "g1",
 	  .verdict = BACK,
-	  .in = { ETH(ALL, "g1"), ARP(1, "g1", "g1", NULL, "10.0.0.1") },
-	  .out = { ETH("g1", "gw:globex/front"), ARP(2, "gw:globex/front", "10.0.0.1", "g1", "g1") } },
+	  .in = { ETH(ALL, "g1"), ARP(1, "g1", "g1", NULL, "gw:globex/front") },
+	  .out = { ETH("g1", "gw:globex/front"), ARP(2, "gw:globex/front", "gw:globex/front", "g1", "g1") } },
 };
 
 static const struct row gateway[] = {

@@ -185,7 +185,7 @@ static const struct row link_local[] = {
 	  .in = { ETH(GW, "n1"), TCP("ll:n1", 1, "ll:gw:acme/front", 22, SYN) } },
 	{ .name = "another network's gateway's",
 	  .on = "n1",
-	  .drop = GL_DROP_MARTIAN,
+	  .drop = GL_DROP_UNKNOWN_HOST,
 	  .in = { ETH(GW, "n1"), ECHO("ll:n1", "ll:gw:acme/back", 3), .len = 9 } },
 	{ .name = "from the link to the outside",
 	  .on = "n1",
@@ -201,7 +201,7 @@ static const struct row link_local[] = {
 	  .in = { ETH(GWO, "r1"), UDP("ll:r1", 1, OUT, 2), .len = 9 } },
 	{ .name = "to a link's address by the gateway",
 	  .on = "n1",
-	  .drop = GL_DROP_MARTIAN,
+	  .drop = GL_DROP_UNKNOWN_HOST,
 	  .in = { ETH(GW, "n1"), UDP("n1", 1, "ll:n2", 2), .len = 9 } },
 	{ .name = "from outside, from its link",
 	  .on = "wan",
@@ -283,6 +283,7 @@ static const struct row dhcp[] = {
 	  .on = "lan",
 	  .verdict = SEND,
 	  .to = "b1",
+	  .slow = true,
 	  .in = { ETH("b1", "hop"), UDP("ll:hop", 547, "ll:b1", 546), .len = 20 } },
 };
 
