@@ -116,7 +116,6 @@ static const struct row lengths[] = {
 	{ .name = "the head of UDP without a checksum",
 	  .on = "n1",
 	  .drop = GL_DROP_L4_TRUNCATED,
-	  .slow = true,
 	  .in = { TO_N2, UDP("n1", 1, "n2", 2), .check = CHECK_NONE, .frag = MF, .len = 72 } },
 	{ .name = "UDP without a checksum from outside",
 	  .on = "wan",

@@ -117,13 +117,14 @@ static int make_tables(void)
 	int err = 0;
 
 	for (size_t i = 0; i < wanted->table_count && !err; i++) {
-		const uint32_t tenant = wanted->tables[i].tenant, max_flows = wanted->tables[i].max_flows;
+		const struct gl_flow_table *t = &wanted->tables[i];
 
-		if (tenant >= sizeof(world.tables) / sizeof(*world.tables))
+		if (t->tenant >= sizeof(world.tables) / sizeof(*world.tables))
 			return -E2BIG;
-		err = make_table(GL_MAP_FLOW4, "gl_flow4_tenant", tenant, max_flows, &world.tables[tenant]);
-		if (!err)
-			err = make_table(GL_MAP_FLOW6, "gl_flow6_tenant", tenant, max_flows, &world.tables6[tenant]);
+		if (t->map == GL_MAP_FLOW4)
+			err = make_table(t->map, "gl_flow4_tenant", t->tenant, t->max_flows, &world.tables[t->tenant]);
+		else
+			err = make_table(t->map, "gl_flow6_tenant", t->tenant, t->max_flows, &world.tables6[t->tenant]);
 	}
 	return err;
 }
