@@ -112,6 +112,11 @@ static void numbers_agree(void **state)
 	assert_int_equal(number(defs, "interface", "security_groups", "maxItems"), GL_PORT_GROUPS);
 	assert_int_equal(number(defs, "security_group", "ingress", "maxItems"), GL_GROUP_RULES);
 	assert_int_equal(number(defs, "security_group", "egress", "maxItems"), GL_GROUP_RULES);
+	assert_int_equal(number(defs, "router_advertisements", "dns", "maxItems"), GL_RA_DNS);
+	assert_int_equal(number(defs, "router_advertisements", "interval", "minimum"), GL_RA_INTERVAL_LEAST);
+	assert_int_equal(number(defs, "router_advertisements", "interval", "maximum"), GL_RA_INTERVAL_MOST);
+	assert_int_equal(number(defs, "router_advertisements", "interval", "default"), GL_RA_INTERVAL);
+	assert_int_equal(number(defs, "router_advertisements", "lifetime", "default"), GL_RA_LIFETIME);
 	for (unsigned i = 0; i < GL_TIMEOUT_COUNT; i++) {
 		assert_int_equal(number(defs, "timeouts", gl_timeout_name(i), "default"), seconds[i]);
 		assert_int_equal(number(defs, "timeouts", gl_timeout_name(i), "maximum"), GL_SECONDS_MOST);
