@@ -100,7 +100,7 @@ static void answer_type(struct pk *pk, enum answer answer, uint16_t mtu)
 	if (answer == ANSWER_TOO_BIG) {
 		pk->type = pk->family == 6 ? 2 : 3;
 		pk->code = pk->family == 6 ? 0 : 4;
-		pk->mtu = mtu;
+		pk->mtu = pk->family == 6 && mtu < 1280 ? 1280 : mtu;
 	} else {
 		pk->type = pk->family == 6 ? 3 : 11;
 	}
