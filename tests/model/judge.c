@@ -290,6 +290,9 @@ static enum gl_drop leg_public(struct way *w)
 /* Headers that contradict themselves, or that a fragment could write over (RFC 1858, 3128). */
 static enum gl_drop unreadable(const struct pk *pk)
 {
+	/* No payload at all would be a jumbogram's sign (RFC 2675). */
+	if (pk->family == 6 && pk_l3_len(pk) == 40)
+		return GL_DROP_IP_MALFORMED;
 	if (!pk_exts_pass(pk))
 		return GL_DROP_EXTENSION_HEADERS;
 	if (pk_is_tail(pk))
