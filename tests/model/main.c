@@ -408,19 +408,22 @@ static void run_case(const char *path, const char *text, unsigned family)
 		printf("# operation %d\n", seq.ops[at].id);
 }
 
-/* What names no family is written in IPv4, and means the same in IPv6. */
+/* Where packets name no family, they are written in IPv4 and mean the same in IPv6. */
 static void run_file(const char *path)
 {
 	char text[65536], *rest, *in6, *whole = NULL;
 	FILE *f = fopen(path, "r");
 	size_t len = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	bool named;
 
 	if (f)
 		fclose(f);
 	text[len] = 0;
-	run_case(path, text, 0);
 	rest = strstr(text, "--- packets\n");
-	if (!(families & M_IPV6) || !rest || strstr(rest, " family="))
+	named = rest && strstr(rest, " family=");
+	if (families & M_IPV4 || named)
+		run_case(path, text, 0);
+	if (!(families & M_IPV6) || !rest || named)
 		return;
 	*rest = 0;
 	in6 = text6(text);
@@ -522,7 +525,7 @@ int main(int argc, char **argv)
 	const unsigned long count = getenv("GL_SOAK") ? SOAK : SEQUENCES;
 	uint64_t number = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
 
-	families = family && !strcmp(family, "6") ? M_IPV6 : family && !strcmp(family, "both") ? M_BOTH : M_IPV4;
+	families = !family ? M_BOTH : !strcmp(family, "6") ? M_IPV6 : M_IPV4;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (real_open()) {
 		printf("FAIL the world of the tests\n");

@@ -69,10 +69,10 @@ static int collect(struct gl_facts *ret)
 		if (strcmp(dev->name, "wan"))
 			continue;
 		wan[0].addr = (struct gl_prefix){ .family = AF_INET, .len = 24, .bytes = { 192, 0, 2, 1 } };
-		wan[1].addr = (struct gl_prefix){ .family = AF_INET6, .len = 96 + 24 };
-		memcpy(wan[1].addr.bytes, name_ip("192.0.2.1").bytes, 16);
+		wan[1].addr = (struct gl_prefix){ .family = AF_INET6, .len = 120 };
+		inet_pton(AF_INET6, "2001:db8::c000:201", wan[1].addr.bytes);
 		link->addrs = wan;
-		link->addr_count = world.family == 6 ? 2 : 1;
+		link->addr_count = 2;
 	}
 	*ret = facts;
 	return 0;
