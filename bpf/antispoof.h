@@ -100,12 +100,19 @@ static __always_inline enum step antispoof_destination(struct pkt *p)
 	return STEP_NEXT;
 }
 
+/* Clients ask nobody's port: whatever comes to theirs, they take for a server's word. */
+static __always_inline bool is_dhcp_server(const struct pkt *p)
+{
+	return p->proto == IPPROTO_UDP &&
+	       (p->sport_be == bpf_htons(DHCP_SERVER) || p->dport_be == bpf_htons(DHCP_CLIENT));
+}
+
 /* DHCP of IPv4 names the hardware address it speaks for, and begins without an address; DHCPv6 does neither. */
 static __always_inline enum step stage_antispoof_ip(struct pkt *p, const struct gl_port_val *in)
 {
 	const bool request = p->frag != FRAG_TAIL && is_dhcp_request(p);
 
-	if (p->frag != FRAG_TAIL && is_dhcp_answer(p))
+	if (p->frag != FRAG_TAIL && is_dhcp_server(p))
 		return drop(p, GL_DROP_DHCP_SERVER);
 	if (request) {
 		if (!GL_IS_IPV6 && !mac_equal(p->chaddr, in->mac))

@@ -155,10 +155,13 @@ static __always_inline bool ip_is_link_local(const gl_ip *ip)
 #endif
 }
 
-/* Where nobody may be on a wire at all (RFC 6890): of IPv6 ::, ::1 and ::ffff:0:0/96. */
+/* Where nobody may be on a wire at all (RFC 6890): of IPv6 ::, ::1, ::ffff:0:0/96 and groups that do not reach beyond
+ * their own node (RFC 4291 2.7: scopes 0 and 1). */
 static __always_inline bool is_martian_dst(const gl_ip *ip)
 {
 #if GL_IS_IPV6
+	if (ip_is_multicast(ip))
+		return (bpf_ntohl(ip->w[0]) >> 16 & 0xe) == 0;
 	return (ip->w[0] | ip->w[1]) == 0 &&
 	       ((ip->w[2] == 0 && (ip->w[3] & ~bpf_htonl(1)) == 0) || ip->w[2] == bpf_htonl(0xffff));
 #else

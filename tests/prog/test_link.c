@@ -78,6 +78,10 @@ static const struct row dhcp6[] = {
 	  .on = "n1",
 	  .drop = GL_DROP_DHCP_SERVER,
 	  .in = { ETH("n2", "n1"), UDP("ll:n1", 547, "ll:n2", 546), .len = 40 } },
+	{ .name = "from whatever port",
+	  .on = "n1",
+	  .drop = GL_DROP_DHCP_SERVER,
+	  .in = { ETH("n2", "n1"), UDP("ll:n1", 5470, "ll:n2", 546), .len = 40 } },
 	{ .name = "from nobody",
 	  .on = "b1",
 	  .drop = GL_DROP_SPOOF_IP,
@@ -227,8 +231,29 @@ static const struct row uplink[] = {
 	  .in = { ETH(ALL, "hop"), MLD("fe80::1", NODES, 130), .ext = "H" } },
 };
 
+static const struct row scopes[] = {
+	{ .name = "all nodes of its link",
+	  .on = "n1",
+	  .slow = true,
+	  .copies = "n2 n3",
+	  .in = { ETH(ALL, "n1"), UDP("ll:n1", 9, NODES, 9), .len = 20 } },
+	{ .name = "a group of its own node",
+	  .on = "n1",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH(ALL, "n1"), UDP("ll:n1", 9, "ff01::1", 9), .len = 20 } },
+	{ .name = "a group of no scope",
+	  .on = "n1",
+	  .drop = GL_DROP_MARTIAN,
+	  .in = { ETH(ALL, "n1"), UDP("n1", 9, "ff10::77", 9), .len = 20 } },
+	{ .name = "one node in a frame for many",
+	  .on = "n1",
+	  .drop = GL_DROP_BROADCAST_FOREIGN,
+	  .in = { ETH("33:33:00:00:00:01", "n1"), UDP("n1", 9, "n2", 9), .len = 20 } },
+};
+
 void test_link(void)
 {
+	ROWS(scopes);
 	ROWS(listeners);
 	ROWS(dhcp6);
 	ROWS(segment);
