@@ -2,9 +2,9 @@
 /* Which rules do the maps hold of each security group, in words? Put together again from the prefixes that they became.
  * A rule that an interface's other groups hold as well stands in the maps once, for one of them.
  * Neighbours: plan.h, plan_object.c (who asks), compile_rule.c (the way here). */
+#include "loader/ipentry.h"
 #include "loader/plan.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -20,18 +20,18 @@ enum what { WHAT_ALL, WHAT_ANY, WHAT_PROTO, WHAT_PORTS };
 struct gl_plan_rule {
 	uint32_t group;
 	uint8_t direction, end;
-	uint8_t len; /* END_PREFIX */
 	uint8_t what;
 	uint16_t number; /* as in gl_rule_val; not part of the comparison in words */
-	uint32_t remote; /* END_PREFIX: address, host order; END_GROUP: number */
+	uint32_t remote; /* END_GROUP: number */
+	struct gl_prefix prefix; /* END_PREFIX */
 	uint8_t proto;
 	uint16_t first, last;
 };
 
-/* Where in gl_remote4 a node's prefix is. */
+/* Where in gl_remote4 or gl_remote6 a node's prefix is. */
 struct node {
-	uint32_t policy_dir, node, addr;
-	uint8_t len;
+	uint32_t policy_dir, node;
+	struct gl_prefix prefix;
 };
 
 /* A policy that a group is part of, by one of the interfaces that have it. */
@@ -84,6 +84,7 @@ static int node_compare(const void *left, const void *right)
 static int rule_compare(const void *left, const void *right)
 {
 	const struct gl_plan_rule *a = left, *b = right;
+	int order;
 
 	if (a->group != b->group)
 		return a->group < b->group ? -1 : 1;
@@ -93,8 +94,9 @@ static int rule_compare(const void *left, const void *right)
 		return a->end < b->end ? -1 : 1;
 	if (a->remote != b->remote)
 		return a->remote < b->remote ? -1 : 1;
-	if (a->len != b->len)
-		return a->len < b->len ? -1 : 1;
+	order = gl_prefix_compare(&a->prefix, &b->prefix);
+	if (order)
+		return order;
 	if (a->what != b->what)
 		return a->what < b->what ? -1 : 1;
 	if (a->proto != b->proto)
@@ -107,7 +109,7 @@ static int rule_compare(const void *left, const void *right)
 static bool same_but_ports(const struct gl_plan_rule *a, const struct gl_plan_rule *b)
 {
 	return a->group == b->group && a->direction == b->direction && a->end == b->end && a->remote == b->remote &&
-	       a->len == b->len && a->what == b->what && a->proto == b->proto;
+	       !gl_prefix_compare(&a->prefix, &b->prefix) && a->what == b->what && a->proto == b->proto;
 }
 
 static struct gl_plan_rule to_rule(const struct gl_rule_key *key, const struct gl_rule_val *val,
@@ -135,26 +137,26 @@ static struct gl_plan_rule to_rule(const struct gl_rule_key *key, const struct g
 	} else if (key->node != GL_NODE_ANY) {
 		found = node_count ? bsearch(&wanted, nodes, node_count, sizeof(*nodes), node_compare) : NULL;
 		rule.end = END_PREFIX;
-		rule.remote = found ? found->addr : 0;
-		rule.len = found ? found->len : 0;
+		if (found)
+			rule.prefix = found->prefix;
 	}
 	return rule;
 }
 
 static int list_nodes(const struct gl_mapset *set, struct node **ret, size_t *ret_count)
 {
-	size_t first, count = gl_mapset_range(set, GL_MAP_REMOTE4, &first);
+	/* The two maps stand one behind the other. */
+	size_t first, first6,
+		count = gl_mapset_range(set, GL_MAP_REMOTE4, &first) + gl_mapset_range(set, GL_MAP_REMOTE6, &first6);
 	struct node *nodes = malloc((count + 1) * sizeof(*nodes));
 
 	if (!nodes)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		const struct gl_remote4_key *key = gl_mapset_at(set, first + i)->key;
+		const struct gl_remote remote = gl_remote_of(gl_mapset_at(set, first + i));
 		const struct gl_remote_val *val = gl_mapset_at(set, first + i)->val;
 
-		nodes[i] = (struct node){
-			.policy_dir = key->policy_dir, .node = val->node, .addr = ntohl(key->addr_be), .len = key->len
-		};
+		nodes[i] = (struct node){ .policy_dir = remote.policy_dir, .node = val->node, .prefix = remote.prefix };
 	}
 	if (count)
 		qsort(nodes, count, sizeof(*nodes), node_compare);
@@ -247,10 +249,9 @@ static void tell_proto(FILE *file, const struct gl_plan_rule *rule)
 
 static void tell_rule(FILE *file, const struct gl_mapset *set, const struct gl_plan_rule *rule)
 {
-	struct in_addr addr = { .s_addr = htonl(rule->remote) };
 	struct gl_name_key key = { .kind = GL_NAME_GROUP, .index = rule->remote };
 	const struct gl_entry *entry;
-	char buf[INET_ADDRSTRLEN];
+	char buf[50];
 	const char *name, *slash;
 
 	if (rule->what <= WHAT_ANY)
@@ -271,9 +272,7 @@ static void tell_rule(FILE *file, const struct gl_mapset *set, const struct gl_p
 		return;
 	fprintf(file, rule->direction == GL_INGRESS ? " from " : " to ");
 	if (rule->end == END_PREFIX) {
-		fprintf(file, "%s", inet_ntop(AF_INET, &addr, buf, sizeof(buf)));
-		if (rule->len < 32)
-			fprintf(file, "/%u", rule->len);
+		fprintf(file, "%s", gl_prefix_format(&rule->prefix, buf));
 		return;
 	}
 	entry = gl_mapset_find(set, GL_MAP_NAME, &key);
