@@ -57,11 +57,14 @@ static __always_inline int ctx_pull(gl_ctx *ctx, __u32 len)
 	return bpf_skb_pull_data(ctx, want);
 }
 
-/* Behind a tag that the kernel has taken off. */
-static __always_inline bool ctx_is_ipv6(const gl_ctx *ctx)
+/* Which family's stages the frame is for. The kernel has taken a tag off, but for what test runs hand over. */
+static __always_inline bool ctx_is_ipv6(gl_ctx *ctx)
 {
-	return ctx->protocol == ETH_P_IPV6_BE ||
-	       (ctx->protocol == ETH_P_8021Q_BE && eth_is_tagged_ipv6(ctx_data(ctx), ctx_data_end(ctx)));
+	__be16 inner_be;
+
+	if (ctx->protocol != ETH_P_8021Q_BE)
+		return ctx->protocol == ETH_P_IPV6_BE;
+	return !bpf_skb_load_bytes(ctx, ETH_HLEN + 2, &inner_be, sizeof(inner_be)) && inner_be == ETH_P_IPV6_BE;
 }
 
 static __always_inline bool ctx_vlan(const gl_ctx *ctx, __u16 *vlan)

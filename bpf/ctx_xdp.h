@@ -54,14 +54,19 @@ static __always_inline int ctx_pull(gl_ctx *ctx, __u32 len)
 }
 
 /* Which family's stages the frame is for. */
-static __always_inline bool ctx_is_ipv6(const gl_ctx *ctx)
+static __always_inline bool ctx_is_ipv6(gl_ctx *ctx)
 {
-	struct ethhdr *eth = ctx_data(ctx);
+	struct {
+		struct ethhdr eth;
+		__be16 tci_be;
+		__be16 inner_be;
+	} *frame = ctx_data(ctx);
 
-	if ((void *)(eth + 1) > ctx_data_end(ctx))
+	if ((void *)(&frame->eth + 1) > ctx_data_end(ctx))
 		return false;
-	return eth->h_proto == ETH_P_IPV6_BE ||
-	       (eth->h_proto == ETH_P_8021Q_BE && eth_is_tagged_ipv6(eth, ctx_data_end(ctx)));
+	if (frame->eth.h_proto != ETH_P_8021Q_BE)
+		return frame->eth.h_proto == ETH_P_IPV6_BE;
+	return (void *)(frame + 1) <= ctx_data_end(ctx) && frame->inner_be == ETH_P_IPV6_BE;
 }
 
 /* The tag that the kernel has taken off already: none here, XDP sees the frame as it came. */

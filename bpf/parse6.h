@@ -42,6 +42,9 @@ static __always_inline enum step parse_extensions(gl_ctx *ctx, struct pkt *p)
 			p->frag_len = end - at - sizeof(ext);
 			/* Alone it is a whole packet (RFC 6946). */
 			p->frag = frag >> 3 ? FRAG_TAIL : frag & 1 ? FRAG_HEAD : FRAG_NONE;
+			/* RFC 1858, as in parse4.h */
+			if (frag >> 3 == 1 && ext.next == IPPROTO_TCP)
+				return drop(p, GL_DROP_FRAGMENT_TINY);
 			if ((frag & ~7u) + (end - start) > 0xffff + sizeof(ext))
 				return drop(p, GL_DROP_IP_MALFORMED);
 		}
