@@ -191,14 +191,6 @@ static __always_inline void mac_copy(__u8 *to, const __u8 *from)
 	__builtin_memcpy(to, from, GL_MAC_LEN);
 }
 
-/* Behind a tag that stands in the frame's bytes. */
-static __always_inline bool eth_is_tagged_ipv6(void *eth, void *end)
-{
-	__be16 *ethertype_be = eth + ETH_HLEN + 2;
-
-	return (void *)(ethertype_be + 1) <= end && *ethertype_be == ETH_P_IPV6_BE;
-}
-
 static __always_inline bool mac_is_multicast(const __u8 *mac)
 {
 	return mac[0] & 1;
