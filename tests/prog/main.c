@@ -58,7 +58,7 @@ static void test_family(uint8_t of, bool everything)
 	test_edges();
 	test_changes();
 	test_groups();
-	if (everything && of == 4)
+	if (everything)
 		test_rules();
 	test_sweeper();
 	if (everything)
