@@ -3,7 +3,8 @@
  * guest opens flows to others that differ in their security groups alone, all of them taking turns. Prints nanoseconds
  * for orientation and ratios to the group with one rule: minima and medians over rounds. `refused`: a packet that no
  * rule admits, hot, many times over. Needs root; makes namespaces of its own.
- * Usage: bench_rules [ROUNDS]. Neighbours: tests/prog (the world that it runs in), docs/security-groups.md. */
+ * Usage: bench_rules [ROUNDS [4|6]], the family. Neighbours: tests/prog (the world that it runs in),
+ * docs/security-groups.md. */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -30,18 +31,18 @@ static const struct {
 	{ "a port each", "n2", PORT, 1 },
 	{ "a port each", "n3", PORT, 100 },
 	{ "a port each", "nb", PORT, 10000 },
-	{ "a /32 each", "ns", REMOTE, 1 },
-	{ "a /32 each", "nh", REMOTE, 100 },
-	{ "a /32 each", "r1", REMOTE, 10000 },
-	{ "/8, /16, /24, /32", "r2", TREE, 1 },
-	{ "/8, /16, /24, /32", "i1", TREE, 100 },
-	{ "/8, /16, /24, /32", "b1", TREE, 10000 },
+	{ "an address each", "ns", REMOTE, 1 },
+	{ "an address each", "nh", REMOTE, 100 },
+	{ "an address each", "r1", REMOTE, 10000 },
+	{ "mixed prefixes", "r2", TREE, 1 },
+	{ "mixed prefixes", "i1", TREE, 100 },
+	{ "mixed prefixes", "b1", TREE, 10000 },
 	{ "a port of a group", "q1", GROUP, 1 },
 	{ "a port of a group", "slow", GROUP, 100 },
 	{ "a port of a group", "g1", GROUP, 10000 },
-	{ "33 nested prefixes", "g2", CHAIN, 1 },
-	{ "33 nested prefixes", "t2", CHAIN, 100 },
-	{ "33 nested prefixes", "p1", CHAIN, 10000 },
+	{ "nested prefixes", "g2", CHAIN, 1 },
+	{ "nested prefixes", "t2", CHAIN, 100 },
+	{ "nested prefixes", "p1", CHAIN, 10000 },
 };
 #define CASES (sizeof(cases) / sizeof(*cases))
 
@@ -70,23 +71,40 @@ static void add(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Every address is one of 10.64.0.0/10, which the source may use. */
-static uint32_t address(unsigned i)
+/* Every address is one of 10.64.0.0/10, or of 2001:db8::/32, which the source may use. */
+static struct ip address(unsigned i)
 {
-	return 10u << 24 | (64 + i % 64) << 16 | (i / 64 % 256) << 8 | (1 + i / 16384);
+	const uint8_t own[] = { i % 64, i / 64, 1 + i / 16384 };
+	struct ip ip = { .bytes = { 10, 64 + own[0], own[1], own[2] }, .len = 4 };
+
+	if (world.family == 6)
+		ip = (struct ip){ .bytes = { 0x20, 0x01, 0x0d, 0xb8, own[0], own[1], own[2], [15] = 1 }, .len = 16 };
+	return ip;
 }
 
-static void dotted(uint32_t addr, unsigned len)
+static unsigned bits(void)
 {
-	if (len < 32)
-		addr &= len ? ~0u << (32 - len) : 0;
-	add("remote_ip: %u.%u.%u.%u/%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255, len);
+	return world.family == 6 ? 128 : 32;
 }
 
-/* One rule in four has a /32, /24, /16 and /8 each. */
+static const char *to_text(const struct ip *ip, char buf[INET6_ADDRSTRLEN])
+{
+	return inet_ntop(ip->len == 16 ? AF_INET6 : AF_INET, ip->bytes, buf, INET6_ADDRSTRLEN);
+}
+
+static void add_prefix(struct ip ip, unsigned len)
+{
+	char buf[INET6_ADDRSTRLEN];
+
+	for (unsigned bit = len; bit < bits(); bit++)
+		ip.bytes[bit / 8] &= ~(0x80 >> bit % 8);
+	add("remote_ip: '%s/%u'", to_text(&ip, buf), len);
+}
+
+/* One rule in four has a single address, 24 bits, 16 and 8 each; of IPv6 48, 40 and 32. */
 static unsigned tree_len(unsigned i)
 {
-	return 32 - 8 * (i % 4);
+	return i % 4 ? 8 * (4 - i % 4) + (world.family == 6 ? 24 : 0) : bits();
 }
 
 /* Rule i admits UDP to port 1000 + i, whatever else it asks for; ports that differ let no rule stand for another. */
@@ -102,9 +120,9 @@ static void add_rule(enum kind kind, unsigned i)
 		add(", ports: %u", port_of_rule(i));
 	if (kind == REMOTE || kind == TREE || kind == CHAIN) {
 		add(", ");
-		dotted(kind == CHAIN ? address(0) : address(i), kind == REMOTE ? 32
-								: kind == TREE ? tree_len(i)
-									       : i % 33);
+		add_prefix(kind == CHAIN ? address(0) : address(i), kind == REMOTE ? bits()
+								    : kind == TREE ? tree_len(i)
+										   : i % (bits() + 1));
 	}
 	if (kind == GROUP)
 		add(", remote_group: s%u", i % GROUPS_OF_SOURCE);
@@ -125,7 +143,8 @@ static int define(void)
 	}
 	add("    networks: [{name: net, mode: isolated, subnets: [10.0.0.0/24]}]\n    guests:\n"
 	    "      - name: n1\n        interfaces: [{tap: n1, mac: '52:54:00:00:01:00', network: net, "
-	    "addresses: [10.0.0.9], allowed_address_pairs: [10.64.0.0/10], security_groups: [");
+	    "addresses: [10.0.0.9], allowed_address_pairs: [%s], security_groups: [",
+	    world.family == 6 ? "'2001:db8::/32'" : "10.64.0.0/10");
 	for (unsigned i = 0; i < GROUPS_OF_SOURCE; i++)
 		add("%ss%u", i ? ", " : "", i);
 	add("]}]\n");
@@ -153,15 +172,15 @@ static uint32_t chance(uint32_t below)
 /* A flow that rule i of the case admits, and, with `wrong`, one that differs from it in what no rule admits. */
 static size_t build(size_t c, unsigned i, bool wrong, uint16_t sport, uint8_t *buf)
 {
-	uint32_t addr_be = htonl(cases[c].kind == CHAIN ? address(0) : address(i));
-	char src[INET_ADDRSTRLEN];
+	struct ip addr = cases[c].kind == CHAIN ? address(0) : address(i);
+	char src[INET6_ADDRSTRLEN];
 	struct frame f = { ETH(cases[c].tap, "n1"), UDP(src, sport, cases[c].tap, wrong ? 60000 : port_of_rule(i)),
 			   .len = 64 };
 
 	/* By addresses alone: another address, whatever the port. */
 	if (cases[c].kind == REMOTE && wrong)
-		addr_be ^= htonl(128);
-	inet_ntop(AF_INET, &addr_be, src, sizeof(src));
+		addr.bytes[addr.len - 1] ^= 128;
+	to_text(&addr, src);
 	return frame_build(&f, buf);
 }
 
@@ -187,7 +206,7 @@ static void open_flow(size_t c)
 
 	/* The rule of the widest prefix is asked last. */
 	if (cases[c].kind == CHAIN)
-		rule -= rule % 33;
+		rule -= rule % (bits() + 1);
 	len = build(c, rule, false, 1024 + samples[c].opened_count, in);
 	samples[c].opened[samples[c].opened_count++] = run(in, len, 1, XDP_REDIRECT);
 }
@@ -238,11 +257,13 @@ int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 100;
 
-	if (!rounds || rounds > MAX_ROUNDS) {
-		printf("usage: bench_rules [ROUNDS], at most %d\n", MAX_ROUNDS);
+	unsigned family = argc > 2 ? strtoul(argv[2], NULL, 10) : 4;
+
+	if (!rounds || rounds > MAX_ROUNDS || (family != 4 && family != 6)) {
+		printf("usage: bench_rules [ROUNDS [4|6]], at most %d\n", MAX_ROUNDS);
 		return 2;
 	}
-	if (world_open() || define()) {
+	if (world_open() || world_family(family) || define()) {
 		world_close();
 		return 1;
 	}
