@@ -14,15 +14,12 @@
 
 /* ---- addresses -------------------------------------------------------------------------------------------- */
 
-struct ip ip_of(uint32_t v4_be)
+static struct ip ip6_of(uint32_t v4_be)
 {
 	uint32_t v4 = ntohl(v4_be);
 	struct ip ip = { .len = 16 };
 
-	if (world.family == 4) {
-		ip.len = 4;
-		memcpy(ip.bytes, &v4_be, 4);
-	} else if (v4 == 0x7f000001) {
+	if (v4 == 0x7f000001) {
 		ip.bytes[15] = 1;
 	} else if (v4 == 0xffffffff) {
 		memcpy(ip.bytes, "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
@@ -35,6 +32,16 @@ struct ip ip_of(uint32_t v4_be)
 		memcpy(ip.bytes, PREFIX, 12);
 		memcpy(ip.bytes + 12, &v4_be, 4);
 	}
+	return ip;
+}
+
+struct ip ip_of(uint32_t v4_be)
+{
+	struct ip ip = { .len = 4 };
+
+	if (world.family == 6)
+		return ip6_of(v4_be);
+	memcpy(ip.bytes, &v4_be, 4);
 	return ip;
 }
 
@@ -66,7 +73,7 @@ static size_t read_address(const char *s, uint32_t *ret_be)
 
 static void add_address(FILE *f, uint32_t v4_be)
 {
-	const struct ip ip = ip_of(v4_be);
+	const struct ip ip = ip6_of(v4_be);
 	char buf[INET6_ADDRSTRLEN];
 
 	fputs(inet_ntop(AF_INET6, ip.bytes, buf, sizeof(buf)), f);
@@ -95,7 +102,8 @@ static size_t add_addresses(FILE *f, const char *s, size_t len, uint32_t first_b
 	return len;
 }
 
-char *family_text(const char *text)
+/* One word of a definition; how much of the text it was. */
+static size_t add_word(FILE *f, const char *s, char before)
 {
 	static const struct {
 		const char *four, *six;
@@ -104,34 +112,71 @@ char *family_text(const char *text)
 		{ "icmp_type: 8,", "icmp_type: 128," }, { "icmp_type: 8}", "icmp_type: 128}" },
 		{ "icmp_type: 0,", "icmp_type: 129," }, { "icmp_type: 0}", "icmp_type: 129}" },
 	};
+	uint32_t v4_be;
+	size_t len;
+
+	for (size_t w = 0; w < sizeof(words) / sizeof(*words); w++)
+		if (!strncmp(s, words[w].four, strlen(words[w].four))) {
+			fputs(words[w].six, f);
+			return strlen(words[w].four);
+		}
+	if (isdigit(*s) && read_address(s, &v4_be))
+		return add_addresses(f, s, read_address(s, &v4_be), v4_be, before == '\'');
+	len = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+	len = len ? len : 1;
+	fwrite(s, 1, len, f);
+	return len;
+}
+
+/* Where the definition has both families, a list of addresses has each twice, and a port is forwarded twice. */
+static size_t add_both(FILE *f, const char *text, const char *s, char before)
+{
+	const char *end = strncmp(s, "{proto: ", 8) ? NULL : strchr(s, '}'), *line = s;
+	uint32_t v4_be;
+	size_t len;
+
+	if (end && memmem(s, end - s, " address: ", 10)) {
+		while (line > text && line[-1] != '\n')
+			line--;
+		fwrite(s, 1, end + 1 - s, f);
+		if (!strncmp(line + strspn(line, " "), "- {proto: ", 10))
+			fprintf(f, "\n%.*s", (int)(s - line), line);
+		else
+			fputs(", ", f);
+		for (const char *at = s; at <= end; at += len)
+			len = add_word(f, at, at == s ? ' ' : at[-1]);
+		return end + 1 - s;
+	}
+	len = isdigit(*s) ? strspn(s, "0123456789./-") : 0;
+	if (len && read_address(s, &v4_be) && (before == '[' || before == ' ')) {
+		const char *last = s;
+
+		while (last > text && last[-1] == ' ')
+			last--;
+		if (last > text && (last[-1] == '[' || last[-1] == ',')) {
+			fprintf(f, "%.*s, ", (int)len, s);
+			return add_word(f, s, before);
+		}
+	}
+	len = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+	len = len ? len : 1;
+	fwrite(s, 1, len, f);
+	return len;
+}
+
+char *family_text(const char *text)
+{
 	char *ret = NULL;
-	size_t size, len;
+	size_t size;
 	FILE *f;
 
-	if (world.family == 4)
+	if (world.family == 4 && !world.both)
 		return strdup(text);
 	f = open_memstream(&ret, &size);
-	for (const char *s = text; f && *s; s += len) {
-		uint32_t v4_be;
-		size_t w;
+	for (const char *s = text; f && *s;) {
+		const char before = s == text ? ' ' : s[-1];
 
-		for (w = 0; w < sizeof(words) / sizeof(*words); w++)
-			if (!strncmp(s, words[w].four, strlen(words[w].four)))
-				break;
-		len = 1;
-		if (w < sizeof(words) / sizeof(*words)) {
-			fputs(words[w].six, f);
-			len = strlen(words[w].four);
-		} else if (isdigit(*s) && (s == text || !isalnum(s[-1])) && read_address(s, &v4_be)) {
-			bool quoted = s > text && s[-1] == '\'';
-
-			len = add_addresses(f, s, read_address(s, &v4_be), v4_be, quoted);
-		} else if (isalnum(*s)) {
-			len = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-			fwrite(s, 1, len, f);
-		} else {
-			fputc(*s, f);
-		}
+		s += world.both ? add_both(f, text, s, before) : add_word(f, s, before);
 	}
 	if (f)
 		fclose(f);

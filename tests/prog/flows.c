@@ -50,16 +50,17 @@ void counts_clear(void)
 
 void flows_clear(void)
 {
-	const int *tables = world.family == 6 ? world.tables6 : world.tables;
-
 	for (uint32_t i = 0; i < sizeof(world.tables) / sizeof(*world.tables); i++) {
 		const struct gl_tenant_stat none = { 0 };
 
-		if (tables[i] >= 0)
-			clear_hash(tables[i]);
+		if (world.tables[i] >= 0)
+			clear_hash(world.tables[i]);
+		if (world.tables6[i] >= 0)
+			clear_hash(world.tables6[i]);
 		bpf_map_update_elem(world.obj.map[GL_MAP_TENANT_STAT], &i, &none, BPF_ANY);
 	}
-	clear_hash(world.obj.map[family_map(GL_MAP_FRAG4)]);
+	clear_hash(world.obj.map[GL_MAP_FRAG4]);
+	clear_hash(world.obj.map[GL_MAP_FRAG6]);
 	counts_clear();
 }
 

@@ -2,7 +2,7 @@
 /* All tests of the programs, in order, and the last line. Needs root; makes namespaces of its own.
  * --this-kernel: for emulated kernels, without what is the same on every one and takes long: counting the programs' own
  * lookups, thousands of questions about random rules.
- * GL_FAMILY=4 or 6 in the environment: that family alone. Neighbours: prog.h (what there is). */
+ * GL_FAMILY=4, 6 or both in the environment: that alone. Neighbours: prog.h (what there is). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,19 +33,28 @@ static void test_reasons(void)
 	result(true, "every reason of maps/drops.def is provoked");
 }
 
-static void test_family(uint8_t of, bool everything)
+static bool rows_of(uint8_t of, bool both)
 {
-	if (world_family(of)) {
+	if (world_family(of, both)) {
 		result(false, "a definition of IPv%u", of);
-		return;
+		return false;
 	}
 	rows_guest();
 	rows_refused();
 	rows_public();
 	rows_bridge();
 	rows_errors();
-	if (of == 6) {
+	if (of == 6)
 		rows_ipv6();
+	return true;
+}
+
+static void test_family(uint8_t of, bool everything)
+{
+	if (!rows_of(of, false))
+		return;
+	if (of == 6) {
+		test_extensions();
 		test_nd();
 		test_link();
 		test_ra();
@@ -78,6 +87,10 @@ int main(int argc, char **argv)
 		for (uint8_t of = 4; of <= 6; of += 2)
 			if (!only || atoi(only) == of)
 				test_family(of, everything);
+		/* The same interfaces with both, each of them beside the other. */
+		for (uint8_t of = 4; of <= 6; of += 2)
+			if (!only || !strcmp(only, "both"))
+				rows_of(of, true);
 		test_registry();
 		if (!only)
 			test_reasons();

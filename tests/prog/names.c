@@ -113,8 +113,15 @@ struct ip name_ip(const char *name)
 	if (!strncmp(name, "sn:", 3))
 		return solicited_node(name + 3);
 	if (guest || network) {
-		struct gl_prefix addr = guest ? guest->addresses[0] : gl_network_gateway(network, 0);
+		/* the first of the family */
+		const struct gl_prefix *all = guest ? guest->addresses : network->subnets;
+		const size_t count = guest ? guest->address_count : network->subnet_count;
+		struct gl_prefix addr;
+		size_t i = 0;
 
+		while (i + 1 < count && all[i].family != (world.family == 6 ? AF_INET6 : AF_INET))
+			i++;
+		addr = guest ? all[i] : gl_network_gateway(network, i);
 		memcpy(ip.bytes, addr.bytes, ip.len);
 		return ip;
 	}

@@ -20,7 +20,8 @@
 struct ip {
 	uint8_t bytes[16], len;
 };
-enum { V4_ONLY = 4, V6_ONLY = 6 };
+/* Which family a row is about; ALONE: and the definition has no other one. */
+enum { V4_ONLY = 4, V6_ONLY = 6, V4_ALONE = 14, V6_ALONE = 16 };
 /* a.b.c.d is that address behind a fixed prefix of 96 bits, so that subnets are subnets and prefixes prefixes. Those
  * that mean something to everybody become what IPv6 has in their place: ::, ::1, ff02::1, groups of the link. */
 struct ip ip_of(uint32_t v4_be);
@@ -130,6 +131,7 @@ struct dev {
 
 struct world {
 	uint8_t family; /* 4 or 6: what packets, names and definitions are made of */
+	bool both; /* but definitions have both: dual stack */
 	struct gl_object obj;
 	struct dev devs[48];
 	size_t dev_count;
@@ -146,7 +148,7 @@ void world_close(void);
 /* Gives an object that is open the world's maps. */
 struct bpf_object;
 int share_maps(struct bpf_object *obj);
-int world_family(uint8_t of); /* 4 or 6: the first definition, in that family's words */
+int world_family(uint8_t of, bool both); /* 4 or 6: the first definition, in that family's words or in both */
 int world_apply(const char *text); /* makes a definition, of IPv4's words, the one in force */
 int make_devices(void);
 void apply_with(const char *from, const char *to); /* that one with a text in another's place; complains */
@@ -208,7 +210,7 @@ struct row {
 	bool slow; /* native XDP leaves it to TC; generic XDP leaves all that may pass */
 	bool free_port; /* the source port of what comes out is not foreseen */
 	int only; /* enum hook, or-ed; 0: all */
-	uint8_t ip; /* V4_ONLY, V6_ONLY; 0: both */
+	uint8_t ip; /* V4_ONLY and the like; 0: both */
 	uint16_t gso;
 	uint32_t mark;
 	enum program program;
@@ -248,6 +250,7 @@ void rows_public(void);
 void rows_bridge(void);
 void rows_errors(void);
 void rows_ipv6(void);
+void test_extensions(void);
 void test_states(void);
 void test_tcp(void);
 void test_limits(void);

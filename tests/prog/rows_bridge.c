@@ -45,7 +45,7 @@ static const struct row untagged[] = {
 	  .verdict = PASS,
 	  .in = { ETH("v1", "hop"), TCP("172.16.0.77", 5, "v1", 6, SYN) } },
 	{ .name = "IPv6 of the segment",
-	  .ip = V4_ONLY,
+	  .ip = V4_ALONE,
 	  .on = "lan",
 	  .verdict = PASS,
 	  .in = { ETH("b1", "hop"), .ethertype = 0x86dd, .len = 60 } },

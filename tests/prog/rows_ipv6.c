@@ -245,10 +245,12 @@ static const struct row addresses[] = {
 	  .drop = GL_DROP_BROADCAST_FOREIGN,
 	  .in = { ETH(GW, "n1"), UDP("n1", 9, "ff0e::2", 9), .len = 20 } },
 	{ .name = "IPv4 where there is none",
+	  .ip = V6_ALONE,
 	  .on = "n1",
 	  .drop = GL_DROP_SPOOF_IP,
 	  .in = { TO_N2, .ipv4 = true, UDP("10.0.0.11", 1, "10.0.0.12", 2) } },
 	{ .name = "ARP where there is none",
+	  .ip = V6_ALONE,
 	  .on = "n1",
 	  .drop = GL_DROP_SPOOF_ARP,
 	  .in = { ETH(ALL, "n1"), .ipv4 = true, ARP(1, "n1", "10.0.0.11", NULL, "10.0.0.1") } },
@@ -352,6 +354,10 @@ void rows_ipv6(void)
 	ROWS(link_local);
 	ROWS(addresses);
 	ROWS(dhcp);
+}
+
+void test_extensions(void)
+{
 	for (int hook = HOOK_XDP; hook <= HOOK_GENERIC; hook <<= 1)
 		every_order(hook);
 	for (int hook = HOOK_XDP; hook <= HOOK_TC; hook++)

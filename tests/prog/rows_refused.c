@@ -54,7 +54,7 @@ static const struct row link[] = {
 	  .drop = GL_DROP_ETHERTYPE,
 	  .in = { ETH("b2", "b1"), .ethertype = 40, .len = 46 } },
 	{ .name = "IPv6",
-	  .ip = V4_ONLY,
+	  .ip = V4_ALONE,
 	  .on = "n1",
 	  .drop = GL_DROP_IPV6_OFF,
 	  .in = { TO_N2, .ethertype = 0x86dd, .len = 60 } },

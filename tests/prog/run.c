@@ -51,10 +51,14 @@ void result(bool good, const char *fmt, ...)
 
 const char *hook_name(enum hook hook)
 {
-	static const char *const names[2][3] = { { "IPv4 native ", "IPv4 tc     ", "IPv4 generic" },
-						 { "IPv6 native ", "IPv6 tc     ", "IPv6 generic" } };
+	static const char *const names[2][2][3] = {
+		{ { "IPv4 native ", "IPv4 tc     ", "IPv4 generic" },
+		  { "IPv6 native ", "IPv6 tc     ", "IPv6 generic" } },
+		{ { "both IPv4 native ", "both IPv4 tc     ", "both IPv4 generic" },
+		  { "both IPv6 native ", "both IPv6 tc     ", "both IPv6 generic" } },
+	};
 
-	return names[world.family == 6][hook == HOOK_XDP ? 0 : hook == HOOK_TC ? 1 : 2];
+	return names[world.both][world.family == 6][hook == HOOK_XDP ? 0 : hook == HOOK_TC ? 1 : 2];
 }
 
 int prog_of(const struct dev *dev, enum hook hook)
@@ -336,12 +340,17 @@ static void row_run(const char *table, const struct row *row, enum hook first)
 	result(true, "%s %s: %s", hook_name(first), table, row->name);
 }
 
+static bool is_meant(const struct row *row)
+{
+	return !row->ip || row->ip == world.family || (row->ip == world.family + 10 && !world.both);
+}
+
 void rows_run(const char *table, const struct row *rows, size_t count)
 {
 	for (int hook = HOOK_XDP; hook <= HOOK_GENERIC; hook <<= 1) {
 		flows_clear();
 		for (size_t i = 0; i < count; i++)
-			if ((!rows[i].only || (rows[i].only & hook)) && (!rows[i].ip || rows[i].ip == world.family))
+			if ((!rows[i].only || (rows[i].only & hook)) && is_meant(&rows[i]))
 				row_run(table, &rows[i], hook);
 	}
 }

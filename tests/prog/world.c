@@ -210,9 +210,10 @@ void back(void)
 		complain("the definition could not be applied again");
 }
 
-int world_family(uint8_t of)
+int world_family(uint8_t of, bool both)
 {
 	world.family = of;
+	world.both = both;
 	return world_apply(definition);
 }
 
