@@ -176,6 +176,8 @@ static void talk_from_guest(struct gen *g, struct talk *t)
 	pk->src = ports[port].addr;
 	if (chance(15))
 		some_pair(g, port, &pk->src);
+	if (chance(3))
+		pk->src ^= 1u << random_below(32);
 	to_gateway(&t->open);
 	switch (random_below(10)) {
 	case 0:
@@ -263,7 +265,7 @@ static void talk_make(struct gen *g, struct talk *t)
 		t->open.port = M_UPLINK;
 		pk->src = outside();
 		if (chance(4))
-			pk->src = PICK(0x0a00000b, 0x7f000001, 0xcb00710a);
+			pk->src = PICK(0x0a00000b, 0x7f000001, 0xcb00710a, 0xa9fe0105);
 		pk->dst = public_end(g, pk->proto, &dport);
 		pk->dport = dport;
 	}
@@ -418,7 +420,7 @@ static void say_in_pieces(struct gen *g, struct talk *t, unsigned end)
 		unsigned where = at;
 
 		size = 8 * (1 + random_below(3));
-		op->pk.id = id;
+		op->pk.id = id | (op->pk.family == 6 && chance(30) ? 0x10000 : 0);
 		if (op->pk.proto == IPPROTO_TCP && !i) {
 			op->pk.flags = F_ACK;
 			op->pk.len = size + 4;
