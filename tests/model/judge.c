@@ -296,8 +296,8 @@ static enum gl_drop unreadable(const struct pk *pk)
 	if (!pk_exts_pass(pk))
 		return GL_DROP_EXTENSION_HEADERS;
 	if (pk_is_tail(pk))
-		return pk->family == 4 && pk->proto == IPPROTO_TCP && (pk->frag & 0x1fff) == 1 ? GL_DROP_FRAGMENT_TINY
-											       : GL_DROP_NONE;
+		return pk_part_proto(pk) == IPPROTO_TCP && (pk->frag & 0x1fff) == 1 ? GL_DROP_FRAGMENT_TINY
+										    : GL_DROP_NONE;
 	if (pk->family == 6 && pk->proto == IPPROTO_UDP && pk->nocheck)
 		return GL_DROP_L4_TRUNCATED;
 	return pk->proto == IPPROTO_TCP && (pk->flags & F_SYN) && (pk->flags & (F_FIN | F_RST)) ? GL_DROP_L4_TRUNCATED
