@@ -263,7 +263,7 @@ int main(int argc, char **argv)
 		printf("usage: bench_rules [ROUNDS [4|6]], at most %d\n", MAX_ROUNDS);
 		return 2;
 	}
-	if (world_open() || world_family(family) || define()) {
+	if (world_open() || world_family(family, false) || define()) {
 		world_close();
 		return 1;
 	}
