@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,13 +117,56 @@ bool gl_forwarding_enabled(uint8_t family)
 	return on;
 }
 
+static bool accept_ra(const char *dev, const char *from, const char *to)
+{
+	char path[128], *text = NULL;
+	bool done = false;
+
+	snprintf(path, sizeof(path), SYSCTL "ipv6/conf/%s/accept_ra", dev);
+	if (!read_text(path, &text) && text[0] == from[0])
+		done = !write_text(path, to);
+	free(text);
+	return done;
+}
+
+/* Whatever device it is set for, IPv6 forwarding makes the kernel forget the default routes that it has learned of
+ * routers, but for those by devices whose accept_ra is 2 (net/ipv6/route.c, rt6_purge_dflt_routers). The host keeps its
+ * way out: the devices that have 1 have 2 for that moment. */
+static int forward_ipv6(const char *path)
+{
+	struct if_nameindex *all = if_nameindex();
+	bool *learns = NULL;
+	size_t count = 0;
+	int err;
+
+	while (all && all[count].if_index)
+		count++;
+	learns = calloc(count + 1, sizeof(*learns));
+	if (!all || !learns) {
+		if (all)
+			if_freenameindex(all);
+		free(learns);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		learns[i] = accept_ra(all[i].if_name, "1", "2");
+	err = write_text(path, "1");
+	for (size_t i = 0; i < count; i++)
+		if (learns[i])
+			accept_ra(all[i].if_name, "2", "1");
+	if_freenameindex(all);
+	free(learns);
+	return err;
+}
+
 int gl_forwarding_enable(uint8_t family, bool *changed, struct gl_diag *diag)
 {
+	const char *path = lo_forwarding[gl_family_index(family)].path;
 	int err;
 
 	if (gl_forwarding_enabled(family))
 		return 0;
-	err = write_text(lo_forwarding[gl_family_index(family)].path, "1");
+	err = family == AF_INET6 ? forward_ipv6(path) : write_text(path, "1");
 	if (err)
 		return gl_fail(diag, err, "cannot set %s=1, which route lookups need", gl_forwarding_name(family));
 	*changed = true;
