@@ -230,7 +230,6 @@ static const struct row ipv4[] = {
 	  .drop = GL_DROP_FRAGMENT_TINY,
 	  .in = { TO_N2, TCP("n1", 1, "n2", 2, SYN), .frag = MF, .total = 36, .cut = 50 } },
 	{ .name = "a fragment over the flags of TCP",
-	  .ip = V4_ONLY,
 	  .on = "n1",
 	  .drop = GL_DROP_FRAGMENT_TINY,
 	  .in = { TO_N2, TCP("n1", 1, "n2", 2, SYN), .frag = MF | 1, .len = 40 } },
