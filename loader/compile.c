@@ -122,6 +122,53 @@ int gl_c_reserve(struct gl_c *c, uint16_t min, uint16_t max)
 	return 0;
 }
 
+int gl_c_take_mac(struct gl_c *c, const struct gl_c_uplink *uplink, const uint8_t mac[6])
+{
+	struct gl_desired *out = c->out;
+	struct gl_uplink_mac *taken;
+
+	if (!(out->uplink_mac_count & (out->uplink_mac_count - 1))) {
+		size_t capacity = out->uplink_mac_count ? 2 * out->uplink_mac_count : 1;
+
+		taken = realloc(out->uplink_macs, capacity * sizeof(*taken));
+		if (!taken)
+			return -ENOMEM;
+		out->uplink_macs = taken;
+	}
+	taken = &out->uplink_macs[out->uplink_mac_count++];
+	memset(taken, 0, sizeof(*taken));
+	taken->ifindex = uplink->link->ifindex;
+	memcpy(taken->mac, mac, sizeof(taken->mac));
+	return 0;
+}
+
+int gl_c_take_solicited(struct gl_c *c, const struct gl_c_uplink *uplink, const struct gl_prefix *addr)
+{
+	const uint8_t mac[6] = { 0x33, 0x33, 0xff, addr->bytes[13], addr->bytes[14], addr->bytes[15] };
+
+	return addr->family == AF_INET6 && addr->len == 128 ? gl_c_take_mac(c, uplink, mac) : 0;
+}
+
+/* What a bridged guest's segment sends to it: frames to its MAC; of neighbour discovery what is for its addresses, and
+ * for all (routers' advertisements). */
+static int take_bridged(struct gl_c *c, const struct gl_c_port *port)
+{
+	static const uint8_t all_nodes[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+	const struct gl_c_uplink *uplink = port->network->uplink;
+	int err = gl_c_take_mac(c, uplink, port->def->mac);
+
+	if (err || !port->link_local.family)
+		return err;
+	err = gl_c_take_mac(c, uplink, all_nodes);
+	if (!err)
+		err = gl_c_take_solicited(c, uplink, &port->link_local);
+	for (size_t i = 0; i < port->address_count && !err; i++)
+		err = gl_c_take_solicited(c, uplink, &port->addresses[i]);
+	for (size_t i = 0; i < port->def->allowed_count && !err; i++)
+		err = gl_c_take_solicited(c, uplink, &port->def->allowed_address_pairs[i]);
+	return err;
+}
+
 /* ---- collecting ------------------------------------------------------------------------------------------- */
 
 static int link_compare(const void *left, const void *right)
@@ -443,9 +490,8 @@ static int list_host_work(struct gl_c *c)
 
 	out->devices = calloc(c->uplink_count + c->port_count + 1, sizeof(*out->devices));
 	out->tables = calloc(GL_FAMILIES * c->tenant_count + 1, sizeof(*out->tables));
-	out->uplink_macs = calloc(c->port_count + 1, sizeof(*out->uplink_macs));
 	out->pending = calloc(c->port_count + 1, sizeof(*out->pending));
-	if (!out->devices || !out->tables || !out->uplink_macs || !out->pending)
+	if (!out->devices || !out->tables || !out->pending)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->uplink_count; i++)
 		out->ipv6 |= c->uplinks[i].ipv6;
@@ -459,19 +505,16 @@ static int list_host_work(struct gl_c *c)
 			continue;
 		}
 		add_device(out, port->link, port->slot, false, port->def->xdp);
-		if (port->network->def->mode == GL_MODE_BRIDGE) {
-			struct gl_uplink_mac *mac = &out->uplink_macs[out->uplink_mac_count++];
-
-			mac->ifindex = port->network->uplink->link->ifindex;
-			memcpy(mac->mac, port->def->mac, sizeof(mac->mac));
-		}
+		if (port->network->def->mode == GL_MODE_BRIDGE && take_bridged(c, port))
+			return -ENOMEM;
 	}
 	for (size_t i = 0; i < c->tenant_count; i++)
 		add_tables(c, &c->tenants[i]);
 	qsort(out->devices, out->device_count, sizeof(*out->devices), device_compare);
 	qsort(out->tables, out->table_count, sizeof(*out->tables), table_compare);
 	qsort(out->pending, out->pending_count, sizeof(*out->pending), pending_compare);
-	qsort(out->uplink_macs, out->uplink_mac_count, sizeof(*out->uplink_macs), mac_compare);
+	if (out->uplink_mac_count)
+		qsort(out->uplink_macs, out->uplink_mac_count, sizeof(*out->uplink_macs), mac_compare);
 	/* One MAC may be on several tags of an uplink, which takes it once. */
 	for (size_t i = 0, count = out->uplink_mac_count; i < count; i++) {
 		if (!i)

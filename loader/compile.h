@@ -35,7 +35,8 @@ struct gl_flow_table {
 	char name[GL_NAME_LEN];
 };
 
-/* A guest MAC of a bridge network that the uplink has to take frames for (RTM_NEWNEIGH, NTF_SELF). */
+/* A MAC that the uplink has to take frames for (RTM_NEWNEIGH, NTF_SELF): a bridged guest's, or a group in which
+ * somebody solicits an address of ours. */
 struct gl_uplink_mac {
 	uint32_t ifindex;
 	uint8_t mac[6];

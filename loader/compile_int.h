@@ -120,6 +120,10 @@ static inline int gl_c_emit_ip_once(struct gl_c *c, uint32_t tenant, struct gl_i
 	return gl_c_emit_once(c, entry.map, tenant, entry.key, entry.val, loc);
 }
 int gl_c_reserve(struct gl_c *c, uint16_t min, uint16_t max);
+/* The uplink has to take frames for this MAC, which is not its own; for the group in which an address is solicited
+ * (RFC 4291 2.7.1; of IPv4 there is none). */
+int gl_c_take_mac(struct gl_c *c, const struct gl_c_uplink *uplink, const uint8_t mac[6]);
+int gl_c_take_solicited(struct gl_c *c, const struct gl_c_uplink *uplink, const struct gl_prefix *addr);
 int gl_c_emit_name(struct gl_c *c, enum gl_name_kind kind, uint32_t index, uint32_t tenant, const char *name);
 
 /* compile_group.c: the security groups and policies that there are; afterwards, once numbered, their entries. */

@@ -131,14 +131,12 @@ static int find_ranges(struct gl_c *c, const struct gl_c_group *g)
 
 static int emit_blocks(struct gl_c *c, const struct gl_c_group *g, uint32_t tenant, uint16_t low, uint16_t end)
 {
-	struct gl_public public = {
-		.addr = g->addr, .uplink = g->uplink->number, .tenant = tenant, .slot = GL_NO_SLOT
-	};
+	struct gl_public open = { .addr = g->addr, .uplink = g->uplink->number, .tenant = tenant, .slot = GL_NO_SLOT };
 	int err = 0;
 
 	for (uint32_t block = low; block < end && !err; block++) {
-		public.block = block;
-		err = gl_c_emit_ip(c, tenant, gl_public_entry(&public));
+		open.block = block;
+		err = gl_c_emit_ip(c, tenant, gl_public_entry(&open));
 	}
 	return err;
 }

@@ -318,7 +318,7 @@ static struct gl_public whole(const struct gl_prefix *addr, const struct gl_c_up
 
 static int emit_owned(struct gl_c *c, const struct gl_c_group *g, const struct gl_c_use *owner, uint32_t flags)
 {
-	struct gl_public public = whole(&g->addr, g->uplink, flags);
+	struct gl_public open = whole(&g->addr, g->uplink, flags);
 
 	if (!check_owner(c, g, owner))
 		return 0;
@@ -327,11 +327,11 @@ static int emit_owned(struct gl_c *c, const struct gl_c_group *g, const struct g
 		if (use->port->link) {
 			const struct gl_prefix *inner = leads_to(use->port, g->addr.family);
 
-			public.tenant = owner->tenant->index;
-			public.slot = use->port->slot;
+			open.tenant = owner->tenant->index;
+			open.slot = use->port->slot;
 			if (owner->kind == USE_FLOATING && inner)
-			public.inner = *inner;
-			return gl_c_emit_ip(c, owner->tenant->index, gl_public_entry(&public));
+				open.inner = *inner;
+			return gl_c_emit_ip(c, owner->tenant->index, gl_public_entry(&open));
 		}
 	return 0;
 }
@@ -339,26 +339,32 @@ static int emit_owned(struct gl_c *c, const struct gl_c_group *g, const struct g
 static int compile_group(struct book *p, const struct gl_c_group *g)
 {
 	struct gl_c *c = p->c;
-	struct gl_public public = whole(&g->addr, g->uplink, 0);
+	struct gl_public open = whole(&g->addr, g->uplink, 0);
 	int err;
 
 	if (g->host)
-	public.flags |= GL_ADDR_F_HOST;
-	else if (is_on_link(g->uplink->link, &g->addr)) public.flags |= GL_ADDR_F_ANSWER;
+		open.flags |= GL_ADDR_F_HOST;
+	else if (is_on_link(g->uplink->link, &g->addr))
+		open.flags |= GL_ADDR_F_ANSWER;
+	if (open.flags & GL_ADDR_F_ANSWER) {
+		err = gl_c_take_solicited(c, g->uplink, &g->addr);
+		if (err)
+			return err;
+	}
 	for (size_t i = 0; i < g->count; i++)
 		if (g->uses[i].kind == USE_FLOATING || g->uses[i].kind == USE_ROUTED)
-			return emit_owned(c, g, &g->uses[i],
-					  public.flags | (g->uses[i].kind == USE_FLOATING ? GL_ADDR_F_FLOATING
-											  : GL_ADDR_F_ROUTED));
+			return emit_owned(
+				c, g, &g->uses[i],
+				open.flags | (g->uses[i].kind == USE_FLOATING ? GL_ADDR_F_FLOATING : GL_ADDR_F_ROUTED));
 
-	err = emit_forwards(c, g, &public.flags);
+	err = emit_forwards(c, g, &open.flags);
 	if (!err && g->nat_count) {
-		public.flags |= GL_ADDR_F_NAT;
+		open.flags |= GL_ADDR_F_NAT;
 		err = gl_c_nat(c, &p->live, g);
 	}
-	if (err || !(public.flags & (GL_ADDR_F_NAT | GL_ADDR_F_FORWARD | GL_ADDR_F_HOST)))
+	if (err || !(open.flags & (GL_ADDR_F_NAT | GL_ADDR_F_FORWARD | GL_ADDR_F_HOST)))
 		return err;
-	return gl_c_emit_ip(c, GL_ENTRY_SHARED, gl_public_entry(&public));
+	return gl_c_emit_ip(c, GL_ENTRY_SHARED, gl_public_entry(&open));
 }
 
 static int use_compare(const void *left, const void *right)
@@ -380,9 +386,9 @@ static int use_compare(const void *left, const void *right)
 
 static int emit_host(struct gl_c *c, const struct gl_prefix *addr, const struct gl_c_uplink *uplink)
 {
-	const struct gl_public public = whole(addr, uplink, GL_ADDR_F_HOST);
+	const struct gl_public open = whole(addr, uplink, GL_ADDR_F_HOST);
 
-	return gl_c_emit_ip(c, GL_ENTRY_SHARED, gl_public_entry(&public));
+	return gl_c_emit_ip(c, GL_ENTRY_SHARED, gl_public_entry(&open));
 }
 
 /* The host's own addresses that nothing else uses: guests of the uplink do not reach them. What is link-local is met on

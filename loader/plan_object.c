@@ -394,7 +394,7 @@ static int tell_group(struct teller *t, uint32_t number, const char *name)
 
 static int tell_address(struct teller *t, const struct gl_entry *entry)
 {
-	const struct gl_public public = gl_public_of(entry), *val = &public;
+	const struct gl_public open = gl_public_of(entry), *val = &open;
 	struct gl_plan_object *object;
 	char buf[50], text[64] = "";
 	int err;

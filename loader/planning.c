@@ -115,7 +115,8 @@ static void add_notes(struct planning *p)
 				 gl_forwarding_name(gl_family_at(i)));
 	if (desired->uplink_mac_count)
 		snprintf(p->notes[p->note_count++], sizeof(p->notes[0]),
-			 "uplinks take frames for %zu MACs of bridged guests; a NIC without a filter turns promiscuous",
+			 "uplinks take frames for %zu MACs of guests and of groups that solicit them; a NIC without a "
+			 "filter turns promiscuous",
 			 desired->uplink_mac_count);
 	for (size_t i = 0; i < p->note_count; i++)
 		p->note_list[i] = p->notes[i];

@@ -395,7 +395,7 @@ static int uplink_macs(struct gl_txn *t)
 			known = gl_same_mac(mac, &t->view.state.macs[k]);
 		if (known)
 			continue;
-		err = gl_step(t, "tell uplinks the guests' MACs", i, total);
+		err = gl_step(t, "tell uplinks which MACs are ours", i, total);
 		if (err)
 			break;
 		deed = remember(t, GL_DID_MAC);
@@ -407,7 +407,7 @@ static int uplink_macs(struct gl_txn *t)
 		if (err == -EOPNOTSUPP)
 			err = 0;
 		if (err && err != -ENODEV)
-			gl_fail(t->diag, err, "cannot make the uplink take frames for a guest's MAC");
+			gl_fail(t->diag, err, "cannot make the uplink take frames for a MAC of ours");
 	}
 	return err;
 }

@@ -221,6 +221,14 @@ static void bridge_host(struct lab *lab)
 	lab_link(lab, "t4", 24, NULL);
 }
 
+static bool takes_mac(const struct gl_desired *d, const uint8_t mac[6])
+{
+	for (size_t i = 0; i < d->uplink_mac_count; i++)
+		if (!memcmp(d->uplink_macs[i].mac, mac, 6))
+			return true;
+	return false;
+}
+
 static void test_bridge_networks_stand_on_the_uplinks_segment(void **state)
 {
 	struct lab lab = LAB(state);
@@ -228,6 +236,8 @@ static void test_bridge_networks_stand_on_the_uplinks_segment(void **state)
 	struct gl_l2_key l2 = { .segment = GL_SEGMENT(0, 7), .mac = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 	const struct gl_prefix t2 = lab_ip(&lab, "10.1.0.12"), gateway = lab_ip(&lab, "192.0.2.129");
 	struct gl_prefix gateways[GL_FAMILIES * GL_NET_GATEWAYS], link_local;
+	const uint8_t all_nodes[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+	uint8_t solicited[6] = { 0x33, 0x33, 0xff };
 	const struct gl_network_val *network;
 	const struct gl_l2_val *first;
 	const bool six = lab.family == AF_INET6;
@@ -268,9 +278,15 @@ static void test_bridge_networks_stand_on_the_uplinks_segment(void **state)
 		assert_memory_equal(&network->link6_be, link_local.bytes, 16);
 	else
 		assert_int_equal(network->link6_be.w[0], 0);
-	assert_int_equal(d->uplink_mac_count, 2);
-	assert_int_equal(d->uplink_macs[0].ifindex, 3);
-	assert_int_equal(d->uplink_macs[1].mac[5], 2);
+	/* The uplink takes frames for the guests' MACs; of IPv6 those for all nodes, and those that solicit an address.
+	 */
+	assert_int_equal(d->uplink_mac_count, six ? 10 : 2);
+	for (size_t i = 0; i < d->uplink_mac_count; i++)
+		assert_int_equal(d->uplink_macs[i].ifindex, 3);
+	assert_true(takes_mac(d, port_of(d, "t2")->mac));
+	assert_int_equal(takes_mac(d, all_nodes), six);
+	memcpy(solicited + 3, t2.bytes + 13, 3);
+	assert_int_equal(takes_mac(d, solicited), six);
 	gl_desired_free(d);
 	lab_clear(&lab);
 }
