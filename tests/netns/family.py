@@ -13,7 +13,7 @@ import socket
 import struct
 
 # The families that labs have, and those whose turn it is to be tested; one test runs with one at a time.
-FAMILIES = tuple(int(f) for f in os.environ.get("GL_FAMILIES", "4").split(","))
+FAMILIES = tuple(int(f) for f in os.environ.get("GL_FAMILIES", "4,6").split(","))
 TESTED = FAMILIES
 _turn = [4]
 

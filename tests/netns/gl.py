@@ -110,6 +110,16 @@ class Lab:
         ns.addr = addr.split("/")[0]
         return ns
 
+    def live(self, name, mac, tap=None, accept_ra=1):
+        """A guest that has nothing but what routers tell it: a kernel as it comes, with duplicate address detection."""
+        ns = self.guests[name] = self.space(name)
+        for conf in ("all", "default"):
+            for key, value in (("disable_ipv6", 0), ("accept_ra", accept_ra), ("autoconf", 1), ("accept_dad", 1), ("dad_transmits", 1),
+                               ("router_solicitations", 3), ("router_solicitation_interval", 1), ("use_tempaddr", 0)):
+                ns.sysctl(f"ipv6/conf/{conf}/{key}", value)
+        self.cable(ns, tap or "tap-" + name, "eth0", mac)
+        return ns
+
     def cable(self, ns, tap, dev, mac, mtu=None, more=()):
         p = subprocess.Popen([BUILD + "/tools/tapcable", "--host-ns", self.host.path, "--host-tap", tap, "--guest-ns",
                               ns.path, "--guest-tap", dev, "--guest-mac", mac, "--host-mac", "fe" + mac[2:],
@@ -207,6 +217,48 @@ class Lab:
             ns.close()
         if not INSTANCE:
             libc.umount2((self.tmp + "/bpf").encode(), 2)
+
+
+class Hostile:
+    """What a site has where `evil`, a raw tap, sends what is forbidden, and others listen for it."""
+
+    def watch(self, others):
+        self.others = others
+        self.stack = StackWatch(self.lab.host)
+        self.wire = Sniffer(self.lab.out, "out0")
+        self.wan, self.router = self.lab.host.mac("wan"), self.lab.out.mac("out0")
+
+    def quiet(self):
+        for t in (*self.others, self.evil):
+            t.drain(0.005)
+        self.wire.drain(0.005)
+
+    def drop(self, what, frame, reason, hdr=b"", tap=None, times=2, reply=False):
+        """One forged frame, sent a few times; reply: the sender may be answered (ICMP)."""
+        tap = tap or self.evil
+        before = self.lab.drops()
+        for _ in range(times):
+            ensure(tap.send(frame, hdr), f"{what}: the kernel refused the frame, the case proves nothing")
+        try:
+            self.lab.expect_drops(before, {reason: times})
+        except Failed as e:
+            raise Failed(f"{what}: {e}") from None
+        self.unheard(what, tap, reply)
+
+    def hosts_own(self, f):
+        """The host looks after its own neighbours meanwhile."""
+        return f.src == self.wan and f.icmp in (135, 136) and f.ip_src in (HOST_IP, link_local(self.wan))
+
+    def unheard(self, what, tap, reply=False):
+        for t in (*self.others, self.evil):
+            if t is tap and reply:
+                continue
+            heard = t.drain(0)
+            ensure(not heard, lambda: f"{what}: heard at {t.name}: {heard[0]}")
+        out = [f for f in self.wire.frames(0.005) if f.src != self.router and not self.hosts_own(f)]
+        ensure(not out, lambda: f"{what}: on the uplink: {out[0]}")
+        leaked = self.stack.leaked()
+        ensure(not leaked, lambda: f"{what}: in the host's stack: {leaked[0]}")
 
 
 def rows(doc):

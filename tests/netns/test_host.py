@@ -39,7 +39,10 @@ OTHERS = ("10.99.0.1", "192.0.2.2", "198.51.100.3")  # more addresses of the hos
 class Site:
     def __init__(self):
         self.lab = lab = gl.Lab()
-        lab.host.ip("link add name mgmt type bridge", f"addr add {OTHERS[0]}/24 dev mgmt", "link set mgmt up",
+        lab.host.ip("link add name mgmt type bridge")
+        if lab.host.six:
+            lab.host.sysctl("ipv6/conf/mgmt/disable_ipv6", 0)
+        lab.host.ip(f"addr add {OTHERS[0]}/24 dev mgmt", "link set mgmt up",
                     f"addr add {OTHERS[1]}/32 dev lo", f"addr add {OTHERS[2]}/24 dev wan")
         self.a = lab.guest("a", "10.0.0.11/24", "10.0.0.1", "52:54:00:00:00:01")
         self.r = lab.guest("r", "192.168.50.12/24", "192.168.50.1", "52:54:00:00:00:02")
@@ -56,7 +59,8 @@ hosted = gl.shared(Site)
 def own_traffic(lab):
     ensure(tcp_ask(lab.out, HOST_IP, 22) == ROUTER_IP, "the host as TCP server")
     ensure(udp_ask(lab.out, HOST_IP, 53) == ROUTER_IP, "the host as UDP server")
-    ensure(tcp_ask(lab.host, SERVER_IP, 80) == HOST_IP and udp_ask(lab.host, SERVER_IP, 53) == HOST_IP, "the host as client")
+    own = (HOST_IP, OTHERS[2])  # of two that serve, IPv6 takes either
+    ensure(tcp_ask(lab.host, SERVER_IP, 80) in own and udp_ask(lab.host, SERVER_IP, 53) in own, "the host as client")
     ensure(lab.host.ping(SERVER_IP, 3) and lab.out.ping(HOST_IP, 3), "echo both ways")
     ensure(lab.host.ping(SERVER_IP, 2, 2, "-s", "4000") and lab.out.ping(HOST_IP, 2, 2, "-s", "4000"), "fragments both ways")
 
@@ -189,9 +193,14 @@ def no_way_in(s):
     tx.close()
     ensure(not s.raw.drain(), "the host's frame reached the guest")
     s.lab.expect_drops(before, {"HOST_TO_GUEST": 3}, "raw")
-    s.lab.host.ip("route add 10.0.0.0/24 dev tap-a", "neigh add 10.0.0.11 lladdr 52:54:00:00:00:01 dev tap-a")
+    if family.now() == 6:
+        r = s.lab.host.sh("ip", "route", "add", gl.ip("10.0.0.0/24"), "dev", "tap-a", check=False)
+        ensure("disabled" in r.stderr, f"IPv6 is on towards a guest: {r.stderr}")
+        return
+    s.lab.host.sh("ip route add 10.0.0.0/24 dev tap-a")
+    s.lab.host.sh("ip neigh add 10.0.0.11 lladdr 52:54:00:00:00:01 dev tap-a")
     ensure(not s.lab.host.ping("10.0.0.11", 1, 1), "the host pings a guest")
-    s.lab.host.ip("route del 10.0.0.0/24 dev tap-a")
+    s.lab.host.sh("ip route del 10.0.0.0/24 dev tap-a")
 
 
 @hosted
@@ -222,7 +231,7 @@ def other_hooks(s):
         own_traffic(s.lab)
         transfer(s.lab.out, s.lab.host, HOST_IP, size=8 << 20)
         transfer(s.lab.host, s.lab.out, SERVER_IP, size=8 << 20)
-        ensure(tcp_ask(s.a, SERVER_IP, 80) == HOST_IP, "a guest out")
+        ensure(tcp_ask(s.a, SERVER_IP, 80) in (HOST_IP, OTHERS[2]), "a guest out")
 
 
 @test

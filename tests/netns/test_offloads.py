@@ -283,7 +283,7 @@ def narrow_uplink():
     with gl.lab(mtu=1300) as lab:
         guests = [lab.guest(g, IPS[g] + "/24", "10.0.0.1", MACS[g], more=more) for g, more in (("a", ()), ("n", ("--no-offload",)))]
         # the server promises to take 1460 bytes, as one far behind the narrow link would
-        lab.out.ip(f"route replace 198.51.100.0/24 dev out0 src {ROUTER_IP} advmss 1460")
+        lab.out.ip(f"route replace {HOST_IP}/32 dev out0 src {ROUTER_IP} advmss 1460")
         for wish in ("auto", "off"):
             lab.apply(definition(wish, "an"))
             for g in guests:

@@ -93,10 +93,10 @@ class Site:
         self.raw = lab.raw("raw")
         lab.out.ip(f"route add 203.0.113.0/24 via {HOST_IP}", f"route add 192.168.50.0/23 via {HOST_IP}")
         self.wire = gl.Sniffer(lab.out, "out0")
-        self.stack = gl.StackWatch(lab.host)
         self.servers = {n: Echo(getattr(self, n), tcp=[80], udp=[53]) for n in "abvcrkijxyzm"}
         self.servers["out"] = Echo(lab.out, tcp=[80], udp=[53])
         lab.apply(DEFINITION)
+        self.stack = gl.StackWatch(lab.host)  # from now on: before, a guest that comes up tells the host's stack its groups
 
     def private_never_leaves(self):
         known = (self.lab.host.mac("wan"), self.lab.out.mac("out0"))
