@@ -100,25 +100,31 @@ class Lab:
         if kind == "cable":
             self.cable(ns, tap, dev, mac, mtu, more)
         else:
-            size = f"mtu {mtu}" if mtu else ""
-            self.host.ip(f"link add {tap} {size} type veth peer name {dev} {size} address {mac} netns {ns.name}",
-                         f"link set {tap} up")
-            ns.sh(f"ethtool -K {dev} gro on")
+            self.veth(ns, tap, dev, mac, mtu)
         ns.ip(f"addr add {addr} dev {dev}", f"link set {dev} up")
         if gw:
             ns.ip(f"route add default via {gw}")
         ns.addr = addr.split("/")[0]
         return ns
 
-    def live(self, name, mac, tap=None, accept_ra=1):
+    def live(self, name, mac, tap=None, accept_ra=1, kind="cable"):
         """A guest that has nothing but what routers tell it: a kernel as it comes, with duplicate address detection."""
         ns = self.guests[name] = self.space(name)
         for conf in ("all", "default"):
             for key, value in (("disable_ipv6", 0), ("accept_ra", accept_ra), ("autoconf", 1), ("accept_dad", 1), ("dad_transmits", 1),
                                ("router_solicitations", 3), ("router_solicitation_interval", 1), ("use_tempaddr", 0)):
                 ns.sysctl(f"ipv6/conf/{conf}/{key}", value)
-        self.cable(ns, tap or "tap-" + name, "eth0", mac)
+        if kind == "cable":
+            self.cable(ns, tap or "tap-" + name, "eth0", mac)
+        else:
+            self.veth(ns, tap or "tap-" + name, "eth0", mac)
+            ns.ip("link set eth0 up")
         return ns
+
+    def veth(self, ns, tap, dev, mac, mtu=None):
+        size = f"mtu {mtu}" if mtu else ""
+        self.host.ip(f"link add {tap} {size} type veth peer name {dev} {size} address {mac} netns {ns.name}", f"link set {tap} up")
+        ns.sh(f"ethtool -K {dev} gro on")
 
     def cable(self, ns, tap, dev, mac, mtu=None, more=()):
         p = subprocess.Popen([BUILD + "/tools/tapcable", "--host-ns", self.host.path, "--host-tap", tap, "--guest-ns",

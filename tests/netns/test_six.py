@@ -37,7 +37,7 @@ tenants:
       - name: front
         mode: nat
         uplink: wan
-        subnets: ["10.0.0.0/24", "{PREFIX}/64"]
+        subnets: ["10.0.0.0/24", "{PREFIX}/64"]  # IPv4
         open_to: tenant
         router_advertisements: {{ dns: ["{RESOLVER}", "2001:db8::53"], interval: 4, lifetime: {lifetime}, mtu: {mtu} }}
       - {{ name: alone, mode: nat, uplink: wan, subnets: ["{ALONE}/64"], open_to: tenant }}
@@ -45,13 +45,13 @@ tenants:
       - {{ name: silent, mode: nat, uplink: wan, subnets: ["fd00:6:8::/64"], router_advertisements: {{ mode: off }} }}
     guests:
       - name: a
-        interfaces: [{{ tap: tap-a, mac: "{A}", network: front, addresses: ["10.0.0.11", slaac] }}]
+        interfaces: [{{ tap: tap-a, mac: "{A}", network: front, addresses: ["10.0.0.11", slaac] }}]  # IPv4
       - name: b
-        interfaces: [{{ tap: tap-b, mac: "{B}", network: front, addresses: ["10.0.0.12", slaac] }}]
+        interfaces: [{{ tap: tap-b, mac: "{B}", network: front, addresses: ["10.0.0.12", slaac] }}]  # IPv4
       - name: c
         interfaces: [{{ tap: tap-c, mac: "{C}", network: alone, addresses: [slaac] }}]
       - name: raw
-        interfaces: [{{ tap: raw, mac: "{RAW}", network: front, addresses: ["10.0.0.14", slaac] }}]
+        interfaces: [{{ tap: raw, mac: "{RAW}", network: front, addresses: ["10.0.0.14", slaac] }}]  # IPv4
       - name: told
         interfaces: [{{ tap: told, mac: "{TOLD}", network: told, addresses: ["{MANAGED}5"] }}]
       - name: silent
@@ -149,7 +149,7 @@ class Site:
         router_tells(lab, HOST_PREFIX, 1200)
         settled(lab.host, self.own, "wan")
         self.outside = HOST_IP, family.name(self.own)  # translated to either
-        self.a, self.b, self.c = lab.live("a", A), lab.live("b", B), lab.live("c", C)
+        self.a, self.b, self.c = lab.live("a", A), lab.live("b", B, kind="veth"), lab.live("c", C)
         self.raw, self.told, self.silent = (lab.raw(t) for t in ("raw", "told", "silent"))
         self.a_ip, self.b_ip, self.c_ip = slaac(PREFIX, A), slaac(PREFIX, B), slaac(ALONE, C)
         for ns, last in ((self.a, 11), (self.b, 12)):
