@@ -24,6 +24,10 @@ GUESTLANE=$BUILD/guestlane
 RUN=$GUEST_DIR/run
 GUESTS=(acme-web acme-db acme-lab globex-web globex-app)
 SERVER=198.51.100.10 HOST=203.0.113.1 ACME_PUBLIC=203.0.113.10
+SERVER6=2001:db8:51::10 HOST6=2001:db8:203::1 ACME_PUBLIC6=2001:db8:203::10 OUTSIDE6=2001:db8:203::254
+# What guests make of prefix and MAC; web's is that of both tenants.
+GATEWAY6=fd00:10::1 WEB6=fd00:10::5054:ff:fe00:1 DB6=fd00:10::5054:ff:fe00:2 APP6=fd00:10::5054:ff:fe00:4
+DB_LAB6=fd00:7::5054:ff:fe00:12 LAB6=fd00:7::5054:ff:fe00:3
 
 world_end() {
 	guest_stop_all
@@ -52,7 +56,8 @@ world_network() {
 	ip netns add glt-host && ip netns add glt-outside || return
 	for name in glt-host glt-outside; do
 		nsenter --net=/run/netns/$name sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
-			net.ipv6.conf.default.disable_ipv6=1 net.ipv4.icmp_ratelimit=0
+			net.ipv6.conf.default.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=0 \
+			net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 		ip -n $name link set lo up
 	done
 	ip -n glt-host link add wan type veth peer name net netns glt-outside &&
@@ -60,9 +65,15 @@ world_network() {
 		ip -n glt-outside addr add 203.0.113.254/24 dev net && ip -n glt-outside link set net up &&
 		ip -n glt-host route add default via 203.0.113.254 &&
 		ip -n glt-outside addr add $SERVER/32 dev lo || return
+	host sysctl -qw net.ipv6.conf.wan.disable_ipv6=0 && outside sysctl -qw net.ipv6.conf.net.disable_ipv6=0 &&
+		ip -n glt-host addr add $HOST6/64 dev wan nodad && ip -n glt-outside addr add $OUTSIDE6/64 dev net nodad &&
+		ip -n glt-host route add default via $OUTSIDE6 && ip -n glt-outside addr add $SERVER6/128 dev lo nodad ||
+		return
 	# The outside tries to get at the private addresses too.
 	ip -n glt-outside route add 10.0.0.0/24 via $HOST
 	ip -n glt-outside route add 192.168.7.0/24 via $HOST
+	ip -n glt-outside route add fd00:10::/64 via $HOST6
+	ip -n glt-outside route add fd00:7::/64 via $HOST6
 	for tap in acme-web acme-db acme-db-lab acme-lab globex-web globex-app; do
 		ip -n glt-host tuntap add "$tap" mode tap vnet_hdr ${queues[$tap]:-} &&
 			ip -n glt-host link set "$tap" up || return
@@ -80,7 +91,8 @@ world_boot() {
 	guest_boot globex-app glt-host 6.1 192 globex-app=52:54:00:00:00:04
 }
 
-# Addresses as a cloud image would get them; then everybody answers with the own name.
+# IPv4 addresses as a cloud image would get them, those of IPv6 as the kernel makes them of what the router tells, which
+# is waited for; name servers as the router tells them. Then everybody answers with the own name.
 world_configure() {
 	local name=$1 lines
 	guest_ready "$name" 90 || return
@@ -88,13 +100,25 @@ world_configure() {
 		acme-web | globex-web) echo "eth0 10.0.0.11/24 10.0.0.1" ;;
 		acme-db) echo "eth0 10.0.0.12/24 10.0.0.1"; echo "eth1 192.168.7.12/24" ;;
 		acme-lab) echo "eth0 192.168.7.13/24 192.168.7.1" ;;
-		globex-app) echo "eth0 10.0.0.13/24 10.0.0.1" ;;
+		globex-app) echo "eth0" ;;
 	esac)
-	guest_run "$name" "echo '$lines' | while read -r dev address gateway; do
-		ip addr add \$address dev \$dev && ip link set \$dev up || exit 1
+	guest_run "$name" "for f in all default \$(echo '$lines' | cut -d ' ' -f 1); do
+		echo 0 >/proc/sys/net/ipv6/conf/\$f/disable_ipv6
+	done
+	echo '$lines' | while read -r dev address gateway; do
+		ip link set \$dev up || exit 1
+		[ -z \"\$address\" ] || ip addr add \$address dev \$dev || exit 1
 		[ -z \"\$gateway\" ] || ip route add default via \$gateway || exit 1
 	done
-	probe serve $(title "$name") 7 80 8080 >/tmp/serve.log 2>&1 &"
+	probe serve $(title "$name") 7 80 8080 >/tmp/serve.log 2>&1 &
+	echo '$lines' | while read -r dev address; do
+		n=0
+		until ip -6 addr show dev \$dev scope global | grep dynamic | grep -qv tentative; do
+			[ \$((n += 1)) -lt 150 ] || { echo \"\$dev: no address by router advertisement\"; exit 1; }
+			usleep 100000
+		done
+	done || exit 1
+	probe router eth0 >/etc/resolv.conf" 60
 }
 
 # drops TAP REASON: packets dropped there for that reason.
@@ -113,14 +137,19 @@ def rows(x):
 print(sum(r["packets"] for r in rows(json.load(sys.stdin)) if r["reason"].upper() == sys.argv[1]))' "$2"
 }
 
-# All probes of a line at once, in the guest's own time. One line each: TARGET ping|tcp|udp ANSWER; "-": none.
+# All probes of a line at once, in the guest's own time. One line each: TARGET ping|tcp|udp ANSWER; "-": none. Targets
+# are addresses, or ADDRESS:PORT, or [ADDRESS]:PORT.
 PROBE_ALL='
 one() { answer=$("$@" 2>/dev/null | head -n 1); echo "$target $kind ${answer:--}" >>/tmp/matrix; }
-pinged() { ping -c 3 -W 2 "$1" | sed -n "s/.* bytes from .*/yes/p"; }
+pinged() { $pinger -c 3 -W 2 "$1" | sed -n "s/.* bytes from .*/yes/p"; }
 rm -f /tmp/matrix; touch /tmp/matrix
 for target in $targets; do
-	address=${target%:*} port=7
-	case $target in *:*) port=${target#*:} ;; esac
+	address=$target port=7 pinger=ping
+	case $target in
+	*]:*) port=${target##*:} address=${target%]:*} address=${address#[} ;;
+	*:*:*) pinger="ping -6" ;;
+	*:*) port=${target#*:} address=${target%:*} ;;
+	esac
 	kind=tcp; one $probe ask tcp $address $port 6000 &
 	[ $port = 7 ] || continue
 	kind=ping; one pinged $address &
