@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define BATCH 32
-#define MAX_BYTES 1472
+#define MAX_BYTES 1452
 
 static atomic_bool done;
 static unsigned long received;
@@ -34,14 +34,14 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static int socket_in(const char *netns)
+static int socket_in(const char *netns, int family)
 {
 	int s, ns = open(netns, O_RDONLY | O_CLOEXEC);
 
 	if (ns < 0 || setns(ns, CLONE_NEWNET))
 		return -1;
 	close(ns);
-	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	s = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	return s;
 }
 
@@ -68,7 +68,11 @@ static void *receive(void *arg)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET }, any = { .sin_family = AF_INET };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in ip4;
+		struct sockaddr_in6 ip6;
+	} to = { 0 }, from = { 0 };
 	struct timeval wait = { .tv_usec = 100000 };
 	struct mmsghdr msgs[BATCH] = { 0 };
 	struct iovec iov[BATCH];
@@ -77,19 +81,23 @@ int main(int argc, char **argv)
 	int rx, tx, size = 4 << 20, bytes;
 	double start, end, seconds;
 	pthread_t thread;
+	bool six = argc == 7 && strchr(argv[3], ':');
+	int family = six ? AF_INET6 : AF_INET;
 
-	if (argc != 7 || inet_pton(AF_INET, argv[3], &to.sin_addr) != 1 || atoi(argv[6]) < 1 ||
-	    atoi(argv[6]) > MAX_BYTES) {
+	if (argc != 7 || inet_pton(family, argv[3], six ? (void *)&to.ip6.sin6_addr : &to.ip4.sin_addr) != 1 ||
+	    atoi(argv[6]) < 1 || atoi(argv[6]) > MAX_BYTES) {
 		fputs("usage: udpload FROM_NETNS TO_NETNS ADDRESS PORT SECONDS BYTES\n", stderr);
 		return 2;
 	}
 	seconds = atof(argv[5]);
 	bytes = atoi(argv[6]);
-	to.sin_port = any.sin_port = htons((unsigned short)atoi(argv[4]));
-	rx = socket_in(argv[2]);
-	tx = socket_in(argv[1]);
-	if (rx < 0 || tx < 0 || bind(rx, (struct sockaddr *)&any, sizeof(any)) ||
-	    connect(tx, (struct sockaddr *)&to, sizeof(to))) {
+	to.any.sa_family = from.any.sa_family = (sa_family_t)family;
+	/* at the same place in both */
+	to.ip4.sin_port = from.ip4.sin_port = htons((unsigned short)atoi(argv[4]));
+	rx = socket_in(argv[2], family);
+	tx = socket_in(argv[1], family);
+	if (rx < 0 || tx < 0 || bind(rx, &from.any, six ? sizeof(from.ip6) : sizeof(from.ip4)) ||
+	    connect(tx, &to.any, six ? sizeof(to.ip6) : sizeof(to.ip4))) {
 		fprintf(stderr, "udpload: %s\n", strerror(errno));
 		return 1;
 	}
