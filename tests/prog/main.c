@@ -91,9 +91,11 @@ int main(int argc, char **argv)
 		for (uint8_t of = 4; of <= 6; of += 2)
 			if (!only || !strcmp(only, "both"))
 				rows_of(of, true);
-		test_registry();
-		if (!only)
+		/* Flow tables of the other family are not there then. */
+		if (!only) {
+			test_registry();
 			test_reasons();
+		}
 	}
 	world_close();
 	printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);
