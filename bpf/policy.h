@@ -23,7 +23,7 @@ struct question {
 	__u8 pad;
 	struct gl_admitted admitted; /* out */
 	__u32 first; /* the policy's first line in gl_tree */
-	__u32 number[IP_WORDS]; /* remote_be as a tree's number */
+	__u32 number[IP_WORDS]; /* remote_be as trees' number */
 };
 
 struct {
@@ -41,8 +41,7 @@ static __always_inline struct gl_tree_val *tree_line(__u32 first, __u32 line, __
 }
 
 /* The value of the interval that the number is in; 0: none. */
-static __always_inline __u32 tree_search(__u32 first, const struct gl_tree_ref *tree, const __u32 *number, __u32 words,
-					 __u32 side)
+static __always_inline __u32 tree_search(__u32 first, const struct gl_tree_ref *tree, __u32 number, __u32 side)
 {
 	__u32 at = tree->root, levels = tree->levels;
 	struct gl_tree_val *line;
@@ -51,25 +50,42 @@ static __always_inline __u32 tree_search(__u32 first, const struct gl_tree_ref *
 		line = tree_line(first, at, side);
 		if (!line)
 			return 0;
-		at = gl_tree_child(line, number, words);
+		at = gl_tree_child(line, number);
 	}
 	line = levels ? tree_line(first, at, side) : NULL;
 	if (!line)
 		return 0;
-	at = gl_tree_interval(line, number, words);
+	at = gl_tree_interval(line, number);
 	barrier_var(at);
-	return at < GL_TREE_LEAF(words) ? line->word[at * (words + 1) + words] : 0;
+	return at < GL_TREE_LEAF ? line->word[at * 2 + 1] : 0;
+}
+
+/* The same for an IPv6 address: window after window, until there is a value that leads no further. */
+static __always_inline __u32 window_search(__u32 first, const struct gl_tree_ref *tree, const __u32 *number, __u32 side)
+{
+	__u32 at = tree->root | GL_TREE_FURTHER;
+
+	for (__u32 i = 0; i < GL_TREE_WINDOWS && at & GL_TREE_FURTHER; i++) {
+		const struct gl_tree_window *window =
+			(const struct gl_tree_window *)tree_line(first, at & ~GL_TREE_FURTHER, side);
+		int order;
+
+		if (!window)
+			return 0;
+		order = gl_window_compare(window, number);
+		if (order)
+			return order < 0 ? window->below : window->above;
+		at = tree_search(first, &window->tree, gl_window_number(number, window->bits), side);
+	}
+	return at & GL_TREE_FURTHER ? 0 : at;
 }
 
 /* What a tree of protocols and ports says of it. */
 __noinline __u32 GL_PROGRAM(policy_ports)(const struct question *q, const struct gl_tree_ref *tree, __u32 side)
 {
-	__u32 number;
-
 	if (!q || !tree)
 		return 0;
-	number = GL_RULE_NUMBER(q->proto, q->port);
-	return tree_search(q->first, tree, &number, 1, side);
+	return tree_search(q->first, tree, GL_RULE_NUMBER(q->proto, q->port), side);
 }
 
 /* The node of its remote address. */
@@ -77,7 +93,11 @@ __noinline __u32 GL_PROGRAM(policy_remote)(const struct question *q, const struc
 {
 	if (!q || !tree)
 		return 0;
-	return tree_search(q->first, tree, q->number, IP_WORDS, side);
+#if GL_FAMILY == 6
+	return tree->levels ? window_search(q->first, tree, q->number, side) : 0;
+#else
+	return tree_search(q->first, tree, q->number[0], side);
+#endif
 }
 
 /* The node of a group. */
@@ -86,7 +106,7 @@ __noinline __u32 GL_PROGRAM(policy_group)(const struct question *q, const struct
 {
 	if (!q || !tree)
 		return 0;
-	return tree_search(q->first, tree, &group, 1, side);
+	return tree_search(q->first, tree, group, side);
 }
 
 static __always_inline __u32 admits(struct question *q, __u32 admits)
@@ -104,13 +124,19 @@ __noinline __u32 GL_PROGRAM(policy_node)(struct question *q, __u32 node, __u32 s
 {
 	if (!q)
 		return 0;
-	/* So many prefixes can hold an address. */
-	for (__u32 i = 0; node && i <= IP_BITS; i++) {
+	/* So many prefixes can hold an address, and one more that it was found near. */
+	for (__u32 i = 0; node && i <= IP_BITS + 1; i++) {
 		const struct gl_tree_node *at = (const struct gl_tree_node *)tree_line(q->first, node - 1, side);
 		const __u32 number = GL_RULE_NUMBER(q->proto, q->port);
 
 		if (!at)
 			return 0;
+#if GL_FAMILY == 6
+		if (at->len && !gl_node_holds(at, q->number)) {
+			node = at->around;
+			continue;
+		}
+#endif
 		for (__u32 k = 0; k < GL_NODE_PARTS && k < at->count; k++)
 			if (number >= at->part[k].first && number <= at->part[k].last)
 				return admits(q, at->part[k].admits);

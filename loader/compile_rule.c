@@ -11,7 +11,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define SPREAD 16 /* intervals that are taken over, at most, for each that the rules ask for themselves */
+#define SPREAD 32 /* intervals that are taken over, at most, for each that the rules ask for themselves */
 
 /* What one rule admits of a node: GL_RULE_NUMBER(), both included. */
 struct gl_c_range {
@@ -158,51 +158,55 @@ static void collect_nodes(struct building *b)
 		}
 		b->node_count++;
 	}
-	for (size_t i = b->node_count; i--;)
+	for (size_t i = 0; i < b->node_count; i++)
 		if (b->nodes[i].parent != NO_NODE)
-			b->nodes[b->nodes[i].parent].below += b->nodes[i].below + 1;
+			b->nodes[b->nodes[i].parent].below++;
 }
 
-static int cost_compare(const void *left, const void *right)
+/* What all nodes take over, when those are linked to for whom that costs more than `most`: as many intervals as they
+ * have, with those that they take over themselves, for each prefix right beneath. */
+static uint64_t cut_links(struct building *b, uint64_t most)
 {
-	const struct node *a = *(const struct node *const *)left, *b = *(const struct node *const *)right;
-	const uint64_t cost_a = (uint64_t)a->ranges * a->below, cost_b = (uint64_t)b->ranges * b->below;
+	uint64_t taken = 0;
 
-	if (cost_a != cost_b)
-		return cost_a < cost_b ? -1 : 1;
-	return a < b ? -1 : a > b;
-}
-
-/* The cheapest are taken over, as long as there is room for them. */
-static int choose_links(struct building *b)
-{
-	struct node **wide = malloc((b->node_count + 1) * sizeof(struct node *));
-	uint64_t room = 0;
-	size_t count = 0;
-
-	if (!wide)
-		return -ENOMEM;
 	for (size_t i = 0; i < b->node_count; i++) {
-		room += SPREAD * b->nodes[i].ranges;
-		if (b->nodes[i].below)
-			wide[count++] = &b->nodes[i];
-	}
-	if (count)
-		qsort(wide, count, sizeof(*wide), cost_compare);
-	for (size_t i = 0; i < count; i++) {
-		uint64_t cost = (uint64_t)wide[i]->ranges * wide[i]->below;
+		struct node *node = &b->nodes[i];
+		const struct node *parent = node->parent == NO_NODE ? NULL : &b->nodes[node->parent];
 
-		wide[i]->heavy = cost > room;
-		room -= cost > room ? room : cost;
+		node->all = node->ranges;
+		if (parent && !parent->heavy) {
+			node->all += parent->all;
+			taken += parent->all;
+		}
+		node->heavy = node->all * node->below > most;
 	}
-	free(wide);
+	return taken;
+}
+
+/* Nodes are linked to as rarely as there is room for the others to be taken over. So of prefixes that lie in one
+ * another every so-manieth is linked to, with all that are between. */
+static void choose_links(struct building *b)
+{
+	uint64_t room = 0, low = 0, high;
+
+	for (size_t i = 0; i < b->node_count; i++)
+		room += SPREAD * b->nodes[i].ranges;
+	/* `low` fits: at 0 all are linked to. */
+	for (high = room; low < high;) {
+		uint64_t most = high - (high - low) / 2;
+
+		if (cut_links(b, most) <= room)
+			low = most;
+		else
+			high = most - 1;
+	}
+	cut_links(b, low);
 	for (size_t i = 0; i < b->node_count; i++) {
 		struct node *node = &b->nodes[i];
 
 		if (node->parent != NO_NODE)
 			node->link = b->nodes[node->parent].heavy ? node->parent : b->nodes[node->parent].link;
 	}
-	return 0;
 }
 
 /* ---- for the programs ------------------------------------------------------------------------------------- */
@@ -299,17 +303,24 @@ static int gather_intervals(struct building *b, const struct node *node)
 static int emit_node(struct building *b, struct node *node)
 {
 	const struct gl_intervals *list = &b->all->intervals;
+	const struct rule *rule = node->rules;
 	struct gl_tree_node val = { .wider = node->link == NO_NODE ? 0 : b->nodes[node->link].line };
 	int err = gather_intervals(b, node);
-	size_t count = 0;
+	size_t count = 0, room = GL_NODE_PARTS;
 
+	if (rule->kind == REMOTE_PREFIX6 && rule->len) {
+		val.len = rule->len;
+		val.around = node->parent == NO_NODE ? 0 : b->nodes[node->parent].line;
+		memcpy(val.prefix, rule->remote.word, sizeof(val.prefix));
+		room = GL_NODE_FEW_PARTS;
+	}
 	for (size_t i = 0; i < list->count && !err; i++)
 		count += list->items[i].val != 0;
 	if (!err)
 		err = gl_lines_add(b->lines, 1, &node->line);
-	if (!err && count > GL_NODE_PARTS)
+	if (!err && count > room)
 		err = gl_tree_build(b->lines, list, &val.more);
-	for (size_t i = 0; i < list->count && count <= GL_NODE_PARTS && !err; i++)
+	for (size_t i = 0; i < list->count && count <= room && !err; i++)
 		if (list->items[i].val) {
 			val.part[val.count].first = i ? list->items[i - 1].last.word[0] + 1 : 0;
 			val.part[val.count].last = list->items[i].last.word[0];
@@ -334,6 +345,7 @@ static int emit_remotes(struct building *b, size_t from, size_t to, struct gl_tr
 	int err = 0;
 
 	gl_intervals_begin(list, words_of(b->nodes[from].rules->kind));
+	list->nodes = true;
 	for (size_t i = from; i <= to && !err; i++) {
 		const struct node *node = i < to ? &b->nodes[i] : NULL;
 
@@ -393,7 +405,7 @@ int gl_c_rules(struct gl_c *c, const struct gl_c_policy *policy, enum gl_directi
 
 	if (!err) {
 		collect_nodes(&b);
-		err = choose_links(&b);
+		choose_links(&b);
 	}
 	for (size_t i = 0; i < b.node_count && !err; i++)
 		err = gl_c_describe(&b, &b.nodes[i]);

@@ -31,7 +31,8 @@ struct node {
 	size_t ranges; /* that its own rules ask for, at most */
 	size_t parent; /* the next wider prefix */
 	size_t link; /* the next one whose intervals are not taken over */
-	size_t below; /* prefixes that lie in it */
+	size_t below; /* prefixes that lie in it and in none between */
+	uint64_t all; /* ranges, with those that are taken over */
 	bool heavy; /* its intervals are not taken over */
 };
 

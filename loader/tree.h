@@ -9,8 +9,6 @@
 
 #include "maps/abi.h"
 
-#define GL_TREE_NUMBER 4 /* words of the longest numbers */
-
 /* A number in host order, the highest word first. Of one word: word[0]. */
 struct gl_number {
 	uint32_t word[GL_TREE_NUMBER];
@@ -27,6 +25,7 @@ struct gl_intervals {
 	struct gl_interval *items;
 	size_t count, capacity;
 	unsigned words; /* of a number: 1 or 4 */
+	bool nodes; /* values are lines of nodes, plus 1, that say whether a number is theirs */
 };
 
 /* All is reset but the memory. */
@@ -49,7 +48,8 @@ struct gl_lines {
 
 /* `count` lines more, zeroed; their first in *first. -ENOMEM; -E2BIG when there were more than GL_MAX_TREE_LINES. */
 int gl_lines_add(struct gl_lines *lines, size_t count, uint32_t *first);
-/* A tree of the intervals, which have been ended. Without any value in them: none. */
+/* A tree of the intervals, which have been ended; of four words, where its first window is. Without any value in them:
+ * none. */
 int gl_tree_build(struct gl_lines *lines, const struct gl_intervals *list, struct gl_tree_ref *ret);
 
 #endif

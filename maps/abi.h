@@ -272,27 +272,50 @@ struct gl_policy_val {
 
 /* gl_tree: array, sided by halves so that a policy's lines stand together, index = line. A line of a tree, or a node.
  * The trees cut the numbers from 0 to the largest in intervals and have a value for each. Numbers are words of 32 bits
- * in host order, the highest first: one, or four for an IPv6 address. A leaf has intervals: the last number of each and
- * its value; what is not used repeats the largest number. A line above a leaf: the first of its children, which
- * follow each other, then the last number beneath each of them but the last one. maps/tree.h searches. */
+ * in host order. A leaf has intervals: the last number of each and its value; what is not used repeats the largest
+ * number. A line above a leaf: the first of its children, which follow each other, then the last number beneath each
+ * of them but the last one. Addresses of four words are searched by a window of 32 bits after the other.
+ * maps/tree.h searches. */
 #define GL_TREE_WORDS 16
+#define GL_TREE_NUMBER 4 /* words of the longest numbers */
 struct gl_tree_val {
 	__u32 word[GL_TREE_WORDS]; /* a cache line */
 };
+/* As a line: what all borders of intervals begin with, and a tree of the 32 bits that follow. A value there with
+ * GL_TREE_FURTHER is the line of another window, for the numbers that begin so. */
+struct gl_tree_window {
+	__u32 common[GL_TREE_NUMBER - 1], mask[GL_TREE_NUMBER - 1]; /* as a number's first words */
+	__u32 bits; /* of them: where the window begins */
+	__u32 below, above; /* values of the numbers that begin with less, and with more */
+	struct gl_tree_ref tree;
+	__u32 pad[5];
+};
+#define GL_TREE_FURTHER 0x80000000
 /* Numbers that stand for a packet: GL_RULE_NUMBER(proto, port). Values of their trees: GL_ADMITS(), 0: nothing. Values
  * of addresses and groups: a node's line plus 1, 0: none. */
 #define GL_RULE_NUMBER(proto, port) ((__u32)(proto) << 16 | (port))
 #define GL_RULE_NUMBERS 0xffffff /* the last */
 #define GL_ADMITS(group, number) ((__u32)(group) << 16 | (number))
-/* A node, as a line: what the rules of a remote end admit. */
+struct gl_node_part {
+	__u32 first, last; /* GL_RULE_NUMBER() */
+	__u32 admits;
+};
+/* A node, as a line: what the rules of a remote end admit. That of an IPv6 prefix holds the prefix as well: a search
+ * may end there for addresses that are near it and not in it. */
 struct gl_tree_node {
 	__u32 wider; /* line, plus 1, of the next wider prefix that has to be asked too; 0: none */
-	__u32 count; /* of part; where more are needed, `more` has all of them */
+	__u16 count; /* of part; where more are needed, `more` has all of them */
+	__u16 len; /* of prefix; 0: there is none, part has GL_NODE_PARTS */
 	struct gl_tree_ref more;
-	struct {
-		__u32 first, last; /* GL_RULE_NUMBER() */
-		__u32 admits;
-	} part[GL_NODE_PARTS];
+	union {
+		struct gl_node_part part[GL_NODE_PARTS];
+		struct {
+			struct gl_node_part few[GL_NODE_FEW_PARTS];
+			__u32 prefix[GL_TREE_NUMBER]; /* as a number */
+			__u32 around; /* line, plus 1, of the next wider prefix: for what is not in this one; 0: none */
+			__u32 pad;
+		};
+	};
 };
 
 /* Which rule it was, for people: `number` counts a group's rules of that direction from 1, as they are written. */
@@ -516,6 +539,7 @@ static_assert(sizeof(struct gl_tenant_stat) == 88 + 8 * GL_NO_PORT_SLOTS, "");
 static_assert(sizeof(struct gl_policy_val) == 128, "two cache lines");
 static_assert(sizeof(struct gl_tree_val) == 64, "a cache line");
 static_assert(sizeof(struct gl_tree_node) == sizeof(struct gl_tree_val), "a line");
+static_assert(sizeof(struct gl_tree_window) == sizeof(struct gl_tree_val), "a line");
 static_assert(sizeof(struct gl_remote4_key) == 12, "");
 static_assert(sizeof(struct gl_rule_key) == 16, "");
 static_assert(GL_MAX_GROUPS <= 65536 && GL_GROUP_RULES <= 65535, "GL_ADMITS() holds them");

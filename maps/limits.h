@@ -41,8 +41,10 @@
 #define GL_MAX_RULES 524288 /* prefixes that rules become: for each remote end a protocol, port or part of a range */
 #define GL_MAX_REMOTES 262144 /* remote prefixes of all policies */
 #define GL_MAX_TREE_LINES 524288 /* of the trees that rules are searched in: 64 bytes each, up to 8 intervals */
-#define GL_TREE_LEVELS 12 /* of one tree: of IPv4 and ports 6 are the most */
+#define GL_TREE_LEVELS 6 /* of one tree of one window, when all lines are its own */
+#define GL_TREE_WINDOWS 4 /* of 32 bits, that the longest numbers are searched by */
 #define GL_NODE_PARTS 4 /* intervals of ports that stand with a remote end; with more it has a tree */
+#define GL_NODE_FEW_PARTS 2 /* where an IPv6 prefix stands there too */
 #define GL_FLOWS_DEFAULT 65536 /* max_flows where a tenant names none */
 #define GL_FLOWS_MAX 1048576 /* the sweeper walks a table in one go */
 #define GL_NAME_LEN 64 /* with its NUL */

@@ -63,6 +63,10 @@ static struct ip some_address(unsigned guest)
 		if (!chance(3))
 			addr.bytes[bit / 8] ^= 0x80 >> bit % 8;
 	}
+	/* The last address of a prefix, or of a part of one. */
+	if (!chance(6))
+		for (unsigned bit = first + chance(8 * addr.len - first); bit < 8u * addr.len; bit++)
+			addr.bytes[bit / 8] |= 0x80 >> bit % 8;
 	return addr;
 }
 

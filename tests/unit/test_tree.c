@@ -17,8 +17,8 @@ static uint32_t chance(uint32_t below)
 }
 
 /* As bpf/policy.h does. */
-static uint32_t search(const struct gl_tree_val *lines, size_t count, const struct gl_tree_ref *tree,
-		       const struct gl_number *number, unsigned words)
+static uint32_t search_tree(const struct gl_tree_val *lines, size_t count, const struct gl_tree_ref *tree,
+			    uint32_t number)
 {
 	uint32_t at = tree->root;
 
@@ -27,12 +27,34 @@ static uint32_t search(const struct gl_tree_val *lines, size_t count, const stru
 	assert_true(tree->levels <= GL_TREE_LEVELS);
 	for (uint32_t i = 1; i < tree->levels; i++) {
 		assert_true(at < count);
-		at = words == 1 ? gl_tree_child(&lines[at], number->word, 1)
-				: gl_tree_child(&lines[at], number->word, 4);
+		at = gl_tree_child(&lines[at], number);
 	}
 	assert_true(at < count);
-	return words == 1 ? lines[at].word[2 * gl_tree_interval(&lines[at], number->word, 1) + 1]
-			  : lines[at].word[5 * gl_tree_interval(&lines[at], number->word, 4) + 4];
+	return lines[at].word[2 * gl_tree_interval(&lines[at], number) + 1];
+}
+
+static uint32_t search(const struct gl_tree_val *lines, size_t count, const struct gl_tree_ref *tree,
+		       const struct gl_number *number, unsigned words)
+{
+	uint32_t at = tree->root | GL_TREE_FURTHER;
+
+	if (words == 1)
+		return search_tree(lines, count, tree, number->word[0]);
+	if (!tree->levels)
+		return 0;
+	for (unsigned i = 0; at & GL_TREE_FURTHER; i++) {
+		struct gl_tree_window window;
+		int order;
+
+		assert_true(i < GL_TREE_WINDOWS);
+		assert_true((at & ~GL_TREE_FURTHER) < count);
+		memcpy(&window, &lines[at & ~GL_TREE_FURTHER], sizeof(window));
+		order = gl_window_compare(&window, number->word);
+		if (order)
+			return order < 0 ? window.below : window.above;
+		at = search_tree(lines, count, &window.tree, gl_window_number(number->word, window.bits));
+	}
+	return at;
 }
 
 static uint32_t one_by_one(const struct gl_intervals *list, const struct gl_number *number)
@@ -86,6 +108,129 @@ static void test_trees_find_what_a_list_holds(void **state)
 		}
 		gl_intervals_clear(&list);
 	}
+}
+
+/* The number of 128 bits after, or before, this one; they wrap around. */
+static void step(struct gl_number *number, bool up)
+{
+	for (unsigned i = 4; i--;)
+		if (up ? ++number->word[i] : number->word[i]--)
+			return;
+}
+
+static int number_compare(const void *a, const void *b)
+{
+	return gl_number_compare(a, b, 4);
+}
+
+/* Borders that begin alike up to any bit, at windows' borders and at either end of all numbers. */
+static void some_borders(struct gl_intervals *list, size_t count)
+{
+	static struct gl_number borders[600];
+	struct gl_number base = { { 0 } };
+
+	for (unsigned i = 0; i < 4; i++)
+		base.word[i] = chance(3) ? chance(1 << 24) << 8 | chance(256) : chance(2) ? UINT32_MAX : 0;
+	for (size_t i = 0; i < count; i++) {
+		unsigned bit = chance(4) ? chance(128) : 32 * chance(4) + (chance(2) ? 31 : 0), rest = chance(4);
+
+		/* Another bit, and behind it zeros, ones or what there was; or a neighbour of the border before. */
+		borders[i] = i && !chance(3) ? borders[i - 1] : base;
+		if (i && !chance(4)) {
+			step(&borders[i], chance(2));
+			continue;
+		}
+		borders[i].word[bit / 32] ^= 1u << (31 - bit % 32);
+		for (unsigned k = bit + 1; k < 128 && rest < 2; k++) {
+			borders[i].word[k / 32] &= ~(1u << (31 - k % 32));
+			borders[i].word[k / 32] |= rest << (31 - k % 32);
+		}
+	}
+	qsort(borders, count, sizeof(*borders), number_compare);
+	gl_intervals_begin(list, 4);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(gl_intervals_add(list, &borders[i], chance(4)), 0);
+	assert_int_equal(gl_intervals_end(list), 0);
+}
+
+static void test_windows_find_what_a_list_holds(void **state)
+{
+	struct gl_intervals list = { 0 };
+	size_t trees = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 3000; round++) {
+		struct gl_lines lines = { 0 };
+		struct gl_tree_ref tree;
+
+		some_borders(&list, 1 + chance(round % 50 ? 12 : 600));
+		assert_int_equal(gl_tree_build(&lines, &list, &tree), 0);
+		trees += tree.levels;
+		for (size_t i = 0; i < 3 * list.count; i++) {
+			struct gl_number number = list.items[i / 3].last;
+
+			if (i % 3)
+				step(&number, i % 3 == 1);
+			assert_int_equal(search(lines.items, lines.count, &tree, &number, 4),
+					 one_by_one(&list, &number));
+		}
+		for (unsigned n = 0; n < 50; n++) {
+			struct gl_number number = list.items[chance(list.count)].last;
+
+			number.word[chance(4)] ^= 1u << chance(32);
+			assert_int_equal(search(lines.items, lines.count, &tree, &number, 4),
+					 one_by_one(&list, &number));
+		}
+		free(lines.items);
+	}
+	assert_true(trees > 2500);
+	gl_intervals_clear(&list);
+}
+
+/* Addresses in a prefix of their own each: a tree of their windows finds them, and each node says whether it is its. */
+static void test_nodes_tell_what_is_near(void **state)
+{
+	struct gl_intervals list = { 0 };
+	struct gl_lines lines = { 0 };
+	struct gl_tree_ref tree;
+	const uint32_t count = 200;
+	uint32_t first;
+
+	(void)state;
+	assert_int_equal(gl_lines_add(&lines, count, &first), 0);
+	gl_intervals_begin(&list, 4);
+	for (uint32_t i = 0; i < count; i++) {
+		struct gl_number number = { { 0x20010db8, 1 + i * 7, i % 3, i == 5 ? UINT32_MAX : i % 4 } };
+		struct gl_tree_node node = { .len = 128 };
+
+		memcpy(node.prefix, number.word, sizeof(node.prefix));
+		memcpy(&lines.items[i], &node, sizeof(node));
+		step(&number, false);
+		assert_int_equal(gl_intervals_add(&list, &number, 0), 0);
+		step(&number, true);
+		assert_int_equal(gl_intervals_add(&list, &number, i + 1), 0);
+	}
+	assert_int_equal(gl_intervals_end(&list), 0);
+	list.nodes = true;
+	assert_int_equal(gl_tree_build(&lines, &list, &tree), 0);
+	/* One window: as deep as a tree of so many short numbers. */
+	assert_true(lines.count < count + 1 + 2 * count / 8 + 10);
+	for (size_t i = 0; i < 3 * list.count; i++) {
+		struct gl_number number = list.items[i / 3].last;
+		struct gl_tree_node node;
+		uint32_t at;
+
+		if (i % 3)
+			step(&number, i % 3 == 1);
+		at = search(lines.items, lines.count, &tree, &number, 4);
+		if (at) {
+			memcpy(&node, &lines.items[at - 1], sizeof(node));
+			at = gl_node_holds(&node, number.word) ? at : node.around;
+		}
+		assert_int_equal(at, one_by_one(&list, &number));
+	}
+	gl_intervals_clear(&list);
+	free(lines.items);
 }
 
 static void test_intervals_join_and_leave_no_gap(void **state)
@@ -233,11 +378,16 @@ static unsigned admitted(const struct gl_desired *d, const char *tap, const char
 	for (int i = 0; i < 4; i++)
 		addr.word[i] = ntohl(addr.word[i]);
 	at = search(lines, policy->room, six ? &dir->remote6 : &dir->remote4, &addr, six ? 4 : 1);
-	for (*asked = 0; at && !admits; ++*asked) {
+	for (*asked = 0; at && !admits;) {
 		struct gl_tree_node node;
 
 		assert_true(at <= policy->room);
 		memcpy(&node, &lines[at - 1], sizeof(node));
+		if (six && node.len && !gl_node_holds(&node, addr.word)) {
+			at = node.around;
+			continue;
+		}
+		++*asked;
 		for (uint32_t i = 0; i < node.count; i++)
 			if (number.word[0] >= node.part[i].first && number.word[0] <= node.part[i].last)
 				admits = node.part[i].admits;
@@ -364,6 +514,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trees_find_what_a_list_holds),
+		cmocka_unit_test(test_windows_find_what_a_list_holds),
+		cmocka_unit_test(test_nodes_tell_what_is_near),
 		cmocka_unit_test(test_intervals_join_and_leave_no_gap),
 		cmocka_unit_test(test_policies_keep_their_lines),
 		cmocka_unit_test(test_lines_that_are_in_the_way_move),
