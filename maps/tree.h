@@ -66,7 +66,8 @@ static inline __attribute__((always_inline)) int gl_window_compare(const struct 
 /* 32 bits of the number, from bit `bits` on, which is 96 at most. */
 static inline __attribute__((always_inline)) __u32 gl_window_number(const __u32 *number, __u32 bits)
 {
-	__u32 word = bits / 32 % GL_TREE_NUMBER, next = word + 1 < GL_TREE_NUMBER ? word + 1 : word;
+	/* Behind the last word nothing is asked for; masks, unlike comparisons, are bounds to Linux 6.1. */
+	__u32 word = bits / 32 % GL_TREE_NUMBER, next = (bits / 32 + 1) % GL_TREE_NUMBER;
 
 	return ((__u64)number[word] << 32 | number[next]) >> (32 - bits % 32);
 }
