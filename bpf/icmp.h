@@ -172,7 +172,8 @@ static __noinline int reply_error(gl_ctx *ctx, struct pkt *p, const struct gl_po
 {
 	const __u32 ihl = p->l4_off - p->l3_off;
 	const __u32 head = IP_HLEN + sizeof(struct icmp_hdr);
-	__u32 quote = ihl + (p->proto == IPPROTO_TCP ? 20 : 8);
+	/* IPv6: as much as there is room for (RFC 4443 2.4c); some traceroutes know packets by what is in them. */
+	__u32 quote = GL_IS_IPV6 ? sizeof(p->quote) : ihl + (p->proto == IPPROTO_TCP ? 20 : 8);
 	struct {
 		struct ip_hdr ip;
 		struct icmp_hdr icmp;

@@ -159,6 +159,7 @@ is "fifty queries of new sockets are all answered" 50 \
 	"$(g globex-app "for i in \$(seq 50); do probe ask udp $SERVER6 53 3000; done | grep -c '^server saw $HOST6 '" 60)"
 hops() { g acme-web "$1 -n -q 1 -w 3 -m 4 $2 2>/dev/null | awk '\$1 ~ /^[0-9]+\$/ { printf \"%s \", \$2 }'" 40; }
 is "traceroute shows the gateway, then the server" "10.0.0.1 $SERVER " "$(hops traceroute $SERVER)"
+is "traceroute6 shows the gateway, then the server" "$GATEWAY6 $SERVER6 " "$(hops traceroute6 $SERVER6)"
 
 # ---- bulk -------------------------------------------------------------------------------------------------------
 

@@ -112,6 +112,8 @@ static void answer_error(struct way *w, struct m_verdict *ret, enum gl_drop reas
 	const struct pk *pk = w->pk;
 	uint16_t quote = pk_head_len(pk) + (pk->proto == IPPROTO_TCP ? 20 : 8), whole = pk_l3_len(pk);
 
+	if (pk->family == 6)
+		quote = 40 + GL_EXT_BYTES + 20;
 	dropped(ret, reason);
 	if (pk_is_tail(pk) || (pk_is_icmp(pk) && pk->type != echo_of(pk) && pk->type != echoed_of(pk)))
 		return;
