@@ -75,22 +75,24 @@ static size_t build_ip(const struct frame *f, uint8_t *buf, size_t *l4);
 static void put_quote(struct writer *w, const struct frame *f)
 {
 	uint8_t inner[FRAME_MAX];
-	size_t l4, field;
+	const size_t most = 40 + GL_EXT_BYTES + 20; /* as many bytes as bpf/pkt.h keeps */
+	size_t l4, field, whole = build_ip(f->quote, inner, &l4), quote_len = f->quote_len;
 
-	build_ip(f->quote, inner, &l4);
+	if (f->quote_own && inner[0] >> 4 == 6)
+		quote_len = (whole < most ? whole & ~(size_t)3 : most) - l4;
 	if (f->quote_fix) {
 		uint16_t value;
 
 		field = l4 + (f->quote->proto == 6 ? 16 : 6);
-		if (field + 2 <= l4 + f->quote_len) {
+		if (field + 2 <= l4 + quote_len) {
 			set16(inner + field, 0);
-			value = ~sum16(inner + l4, f->quote_len, 0);
+			value = ~sum16(inner + l4, quote_len, 0);
 			/* Rotated in memory order on the machine that runs the programs. */
 			value = ntohs((uint16_t)(htons(value) >> 1 | htons(value) << 15));
 			set16(inner + field, value);
 		}
 	}
-	put(w, inner, l4 + f->quote_len);
+	put(w, inner, l4 + quote_len);
 }
 
 static uint32_t pseudo_sum(const struct head *h, uint8_t proto, size_t l4_len)

@@ -91,6 +91,7 @@ struct frame {
 
 	const struct frame *quote; /* ICMP errors */
 	uint16_t quote_len; /* bytes behind the quoted IP header */
+	bool quote_own; /* the gateway's: of IPv6 it quotes all that it has room for */
 	bool quote_fix; /* the quoted checksum has the value that icmp.h gives it */
 	const char *chaddr; /* DHCP: 240 bytes of message with it */
 
