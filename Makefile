@@ -68,9 +68,10 @@ bench: all tests $(BUILD)/bench_rules
 fuzz: $(BUILD)/.fuzzers
 	$(Q)tests/fuzz/run.sh $(BUILD) $(or $(FUZZ_SECONDS),300)
 
-## soak: what takes longer than `make check` allows: 1 GiB transfers, many more random frames and sequences
+## soak: what takes longer than `make check` allows: 1 GiB transfers, many more random frames and sequences, old kernels
 soak: all tests
-	$(Q)GL_SOAK=1 GL_FRAMES=20000 tests/run.sh $(BUILD) prog/model_test netns/test_offloads netns/test_isolation
+	$(Q)GL_SOAK=1 GL_FRAMES=20000 tests/run.sh $(BUILD) prog/model_test netns/test_offloads netns/test_isolation \
+		guest/test_kernel_6.1 guest/test_kernel_6.12
 
 # ---- programs ---------------------------------------------------------------------------------------------------
 

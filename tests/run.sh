@@ -13,7 +13,7 @@ mkdir -p "$1" || exit 2
 build=$(cd "$1" && pwd)
 shift
 wanted=("$@")
-declare -A bound=([unit]=300 [prog]=900 [netns]=900 [guest]=1200 [fuzz]=600 [bench]=600)
+declare -A bound=([unit]=300 [prog]=900 [netns]=900 [guest]=2400 [fuzz]=600 [bench]=600)
 passed=0 failed=0 skipped=0 suites=0
 used=" "
 results=$build/logs/results
