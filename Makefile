@@ -54,6 +54,7 @@ demo: deps
 
 ## check: build and run every test; the last line adds up all levels
 check: deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all tests
 	$(Q)$(MAKE) --no-print-directory check-only
 
 check-only: all tests

@@ -103,14 +103,15 @@ ok "Linux $(guest_run k 'uname -r') boots"
 [ "$version" != 6.1 ] || names[test_isolation.py]=before_and_after
 
 # IPv6 is prog_test's there: twice the sockets would take twice the time.
-# The rows of both families; the long tests, of which emulation makes minutes, in `make soak`.
+# The rows of both families, and the ways of packets between real sockets; the long tests, of which emulation makes
+# minutes, in `make soak`.
 families="both ${GL_SOAK:+4 6}"
 alike="GL_FAMILIES=4 GL_INSTANCE=/tmp/instance GL_FRAMES=2000 GL_LARGEST=1000000"
 for family in $families; do
 	[ ${#suites[@]} -gt 0 ] || inner "prog_test, $family" 900 "cd /src && GL_FAMILY=$family build/prog_test --this-kernel"
 done
 inner "attach" 180 "cd /src && $alike tests/guest/attach.sh build $tc on"
-[ ${#suites[@]} -gt 0 ] || suites=(test_ways.py test_spoof.py test_isolation.py test_host.py)
+[ ${#suites[@]} -gt 0 ] || suites=(test_ways.py ${GL_SOAK:+test_spoof.py test_isolation.py test_host.py})
 for suite in "${suites[@]}"; do
 	inner "netns/$suite" 300 "cd /src && $alike tests/netns/$suite build $(echo ${names["$suite"]})"
 done
